@@ -1,0 +1,29 @@
+#include "base/secret.h"
+
+#include <array>
+#include <gtest/gtest.h>
+#include <utility>
+
+namespace floe {
+namespace {
+
+TEST(SecretTest, IsZeroAfterBeingMovedFrom) {
+  Secret<4> from(std::array<std::uint8_t, 4>{1, 2, 3, 4});
+  const Secret<4> to = std::move(from);
+  EXPECT_TRUE(from.is_zero());  // NOLINT(bugprone-use-after-move): that is the test.
+  EXPECT_EQ(to.bytes()[3], 4);
+}
+
+TEST(SecretTest, ComparesByValue) {
+  const Secret<2> one(std::array<std::uint8_t, 2>{1, 2});
+  EXPECT_TRUE(one == one.Clone());
+  EXPECT_FALSE(one == Secret<2>());
+}
+
+TEST(SecretTest, CannotBeCopiedByAccident) {
+  static_assert(!std::is_copy_constructible_v<Secret<32>>);
+  static_assert(!std::is_copy_constructible_v<SecretString>);
+}
+
+}  // namespace
+}  // namespace floe
