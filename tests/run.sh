@@ -1,0 +1,168 @@
+#!/usr/bin/env bash
+# Installs what is needed, builds, and runs tests: sudo tests/run.sh [unit|fuzz-replay|netns|package|lab|all]...
+#
+#   unit         formatting, layering, unit tests, the simulator, integration tests (debug build with sanitizers)
+#   fuzz-replay  every input the fuzzers have kept
+#   netns        whole programs in network namespaces, behind real NATs (root)
+#   package      the .deb packages in bare, booted Debian systems (root)
+#   lab          the laboratory proves itself: its NATs, delays and losses (root, two minutes)
+#   all          everything but lab; what runs without arguments
+#
+# The last line is "N passed, N failed, N skipped". Logs of failed netns tests are kept in build/netns-logs.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+python=/usr/bin/python3 # Debian's; another may come first in PATH
+jobs=$(nproc)
+
+passed=0 failed=0 skipped=0
+summary=()
+
+usage() { sed -n '2,/^set -/{/^#/s/^# \{0,1\}//p}' "$0"; }
+
+# count NAME PASSED FAILED SKIPPED: adds to the totals and to the summary.
+count() {
+  ((passed += $2, failed += $3, skipped += $4)) || true
+  summary+=("$(printf '%-14s %4d passed %4d failed %4d skipped' "$1" "$2" "$3" "$4")")
+}
+
+heading() { printf '\n=== %s\n' "$*"; }
+
+# Both builds are made once, however many groups ask.
+declare -A built=()
+build() {
+  local preset=$1
+  [[ -n ${built[$preset]:-} ]] && return "$((built[$preset] - 1))"
+  heading "build ($preset)"
+  local status=0
+  { cmake --preset "$preset" >build/configure.log 2>&1 || { cat build/configure.log && false; }; } &&
+    nice cmake --build "build/$preset" -j "$jobs" >build/build.log 2>&1 || status=1
+  if ((status)); then
+    grep -E -A6 'error|FAILED|warning:' build/build.log | head -n 200 || tail -n 50 build/build.log
+    count "build $preset" 0 1 0
+  else
+    echo "built in build/$preset"
+  fi
+  built[$preset]=$((status + 1))
+  return "$status"
+}
+
+check_format() {
+  heading "formatting"
+  local files
+  # The checkout may belong to whoever called sudo, which git would otherwise refuse.
+  mapfile -t files < <(git -c safe.directory="$root" ls-files '*.h' '*.cpp')
+  if printf '%s\0' "${files[@]}" | xargs -0 clang-format-19 --dry-run -Werror; then
+    echo "${#files[@]} files are as clang-format wants them"
+    count formatting 1 0 0
+  else
+    count formatting 0 1 0
+  fi
+}
+
+# attribute NAME FILE: a number of the first <testsuite> element of a JUnit file.
+attribute() { grep -m1 -oP "\\b$1=\"\\K[0-9]+" "$2" || echo 0; }
+
+# run_ctest NAME ARGUMENTS...: the debug tests that the arguments select.
+run_ctest() {
+  local name=$1 report total bad missed
+  shift
+  build debug || return 0
+  heading "$name"
+  report=$root/build/$name.xml
+  rm -f "$report"
+  ctest --preset debug --progress -j "$jobs" --timeout 300 --output-junit "$report" "$@" 2>&1 |
+    tr '\r' '\n' | grep -vE '^\[[ 0-9]+/[0-9]+\]|^ *$|Passed +[0-9.]+ sec$' || true
+  if [[ ! -e $report ]]; then
+    count "$name" 0 1 0
+    return 0
+  fi
+  total=$(attribute tests "$report") bad=$(attribute failures "$report")
+  missed=$(($(attribute skipped "$report") + $(attribute disabled "$report")))
+  count "$name" "$((total - bad - missed))" "$bad" "$missed"
+}
+
+# run_counted NAME COMMAND...: a test program whose last line is "N passed, N failed[, N skipped]...".
+run_counted() {
+  local name=$1 last status=0
+  shift
+  heading "$name"
+  "$@" 2>&1 | tee "build/$name.log" || status=1
+  last=$(tail -n 1 "build/$name.log")
+  if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed(,\ ([0-9]+)\ skipped)? ]]; then
+    local bad=${BASH_REMATCH[2]}
+    # It said that nothing failed and yet it did.
+    if ((status && bad == 0)); then bad=1; fi
+    count "$name" "${BASH_REMATCH[1]}" "$bad" "${BASH_REMATCH[4]:-0}"
+  else
+    count "$name" 0 1 0
+  fi
+}
+
+run_netns() {
+  build release || return 0
+  run_counted netns "$python" tests/netns/run.py
+}
+
+run_package() {
+  build release || return 0
+  run_counted package "$python" tests/netns/run.py --directory packaging/test
+}
+
+finish() {
+  # Under sudo, the build is to belong to whoever asked for it.
+  if [[ -n ${SUDO_UID:-} && -d build ]]; then chown -hR "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" build; fi
+}
+
+groups=("${@:-all}")
+for group in "${groups[@]}"; do
+  case $group in
+    unit | fuzz-replay | netns | package | lab | all) ;;
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    *)
+      usage >&2
+      exit 2
+      ;;
+  esac
+done
+if ((EUID != 0)) && [[ " ${groups[*]} " =~ \ (netns|package|lab|all)\  ]]; then
+  echo "tests/run.sh: ${groups[*]}: these tests make network namespaces and need root: sudo $0 ${groups[*]}" >&2
+  exit 1
+fi
+
+packaging/install-deps.sh test
+mkdir -p build
+trap finish EXIT
+started=$SECONDS
+# Without root, the tests that make a TUN device are left out.
+as_user=()
+if ((EUID != 0)); then as_user=(-LE root); fi
+
+for group in "${groups[@]}"; do
+  case $group in
+    unit)
+      check_format
+      run_ctest unit -E '^fuzz\.' "${as_user[@]}"
+      ;;
+    fuzz-replay) run_ctest fuzz-replay -R '^fuzz\.' ;;
+    netns) run_netns ;;
+    package) run_package ;;
+    lab) run_counted lab "$python" tests/netns/lab.py selftest ;;
+    all)
+      check_format
+      run_ctest unit -E '^fuzz\.'
+      run_ctest fuzz-replay -R '^fuzz\.'
+      run_netns
+      run_package
+      ;;
+  esac
+done
+
+heading "summary"
+printf '%s\n' "${summary[@]}"
+printf 'in %d min %d s\n' "$(((SECONDS - started) / 60))" "$(((SECONDS - started) % 60))"
+echo "$passed passed, $failed failed, $skipped skipped"
+((failed == 0))
