@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a task needs: packaging/install-deps.sh [build|demo|test|fuzz|package]...
 # Without a group: build. Installs what is missing and nothing else; says nothing to download when all is there.
+# The lists are read by name, which shellcheck cannot see.
+# shellcheck disable=SC2034
 set -euo pipefail
 
 # What compiles the programs.

@@ -106,7 +106,7 @@ run_netns() {
 
 run_package() {
   build release || return 0
-  run_counted package "$python" tests/netns/run.py --directory packaging/test
+  run_counted package "$python" tests/netns/run.py test_package
 }
 
 finish() {
