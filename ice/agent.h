@@ -1,0 +1,262 @@
+// One ICE session with one peer, as a state machine without I/O.
+//
+// Source: RFC 8445 (ICE), RFC 8838 (trickle), RFC 7675 (consent) and RFC 8863 (patience).
+// Departures from them are listed in ice/README.md.
+
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "base/socket_address.h"
+#include "base/time.h"
+#include "ice/candidate.h"
+#include "ice/checklist.h"
+#include "ice/path_choice.h"
+#include "ice/stun/message.h"
+
+namespace floe::ice {
+
+/// How the session is doing. These are all the transitions there are; agent.cpp enforces them.
+///
+///   kNew -> kChecking              the first check is sent or received
+///   kChecking -> kConnected        a pair is valid: data may flow
+///   kChecking -> kFailed           none was for 39.5 s (RFC 8863)
+///   kConnected -> kDisconnected    the last valid pair lost consent (RFC 7675) or its address
+///   kDisconnected -> kConnected    a pair answers
+///   kDisconnected -> kFailed       none did for 39.5 s
+///
+/// kFailed is final. A restart (RFC 8445 section 9) is another Agent with other credentials, beside
+/// this one until it has a path of its own.
+enum class State : std::uint8_t { kNew, kChecking, kConnected, kDisconnected, kFailed };
+
+[[nodiscard]] std::string_view ToString(State state);
+
+struct Credentials {
+  std::string ufrag;     // 4 to 256 ice-chars, RFC 8839 section 5.4.
+  std::string password;  // 22 to 256 ice-chars.
+
+  bool operator==(const Credentials&) const = default;
+};
+
+/// 8 and 32 random ice-chars: 48 and 192 bits.
+[[nodiscard]] Credentials MakeCredentials(RandomSource& random);
+
+/// How fast checks go out and are repeated. Both are understood by any agent.
+enum class Pace : std::uint8_t {
+  kStandard,  // Ta 50 ms and RTO 500 ms, RFC 8445 section 14.
+  kFast,      // Ta 5 ms and 100 ms: between agents that both said they can take it.
+};
+
+struct AgentConfig {
+  Role role = Role::kControlled;
+  Credentials local;
+  Pace pace = Pace::kFast;
+  bool renomination =
+      true;  // The peer follows NOMINATION, so a better pair may be nominated later.
+  std::size_t max_pairs = 100;  // RFC 8445 section 6.1.2.5.
+  std::size_t max_remotes = 32;
+};
+
+/// A datagram to send from one of our bases, which may be a relayed address.
+struct Transmit {
+  SocketAddress local;
+  SocketAddress remote;
+  std::vector<std::uint8_t> payload;
+};
+
+/// Where the data goes.
+struct Path {
+  SocketAddress local;  // Base: a socket of ours or a relayed address.
+  SocketAddress remote;
+  CandidateType local_type = CandidateType::kHost;
+  CandidateType remote_type = CandidateType::kHost;
+
+  bool operator==(const Path&) const = default;
+
+  [[nodiscard]] PathTier tier() const { return TierOf(local_type, remote_type); }
+};
+
+struct StateChanged {
+  State state;
+};
+
+/// Comes whenever the data should go another way, and with nothing when there is no way left.
+struct PathChanged {
+  std::optional<Path> path;
+};
+
+using Event = std::variant<StateChanged, PathChanged>;
+
+enum class AgentError : std::uint8_t {
+  kBadCandidate,    // An address nobody may be asked to send to, or one too many.
+  kBadCredentials,  // Shorter or longer than RFC 8839 allows, or not ice-chars.
+};
+
+[[nodiscard]] std::string_view ToString(AgentError error);
+
+/// What became of datagrams that changed nothing.
+struct AgentCounters {
+  std::uint64_t unauthenticated = 0;  // Wrong or missing integrity.
+  std::uint64_t malformed = 0;        // Authenticated or not, without what a check must have.
+  std::uint64_t unexpected = 0;       // Answers to nothing we asked.
+};
+
+/// Finds a path to one peer, keeps it open, and finds another when it dies or a better one appears.
+///
+/// An Agent owns no socket, timer or thread. Its owner calls one of the inputs, then drains the
+/// outputs, then sleeps until NextTimeout() or the next datagram. `now` never goes backwards from
+/// one call to the next. Not thread-safe.
+class Agent {
+ public:
+  /// `random` must outlive the agent.
+  Agent(TimePoint now, const AgentConfig& config, RandomSource& random);
+
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
+
+  // Inputs.
+
+  [[nodiscard]] Result<void, AgentError> SetRemoteCredentials(TimePoint now, Credentials remote);
+
+  /// Whether the peer said it follows NOMINATION; known with its credentials.
+  void set_renomination(bool renomination) { config_.renomination = renomination; }
+
+  /// Candidates may come at any time and in any order. One that is known already is ignored; so is
+  /// a local reflexive one, which is checked from its base.
+  void AddLocalCandidate(TimePoint now, const Candidate& candidate);
+  [[nodiscard]] Result<void, AgentError> AddRemoteCandidate(TimePoint now,
+                                                            const Candidate& candidate);
+
+  /// The address is no longer ours: its pairs go at once.
+  void RemoveLocalBase(TimePoint now, const SocketAddress& base);
+
+  /// Takes a STUN message for this session, and says whether it was. What fails its integrity check
+  /// is counted and dropped in silence.
+  bool HandleMessage(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
+                     const stun::MessageView& message);
+
+  /// The network refused to send from `local` to `remote`: that pair is not worth waiting for.
+  void HandleUnreachable(TimePoint now, const SocketAddress& local, const SocketAddress& remote);
+
+  /// Something about the network changed: doubts every path and tries what had failed.
+  void HandleNetworkChange(TimePoint now);
+
+  void HandleTimeout(TimePoint now);
+
+  /// Authenticated data went out on the path in use, or came in by this one. Data in spares a path
+  /// some suspicion; it does not prove the way out, which only an answered probe does.
+  void NoteDataSent(TimePoint now) { last_data_sent_ = now; }
+
+  void NoteDataReceived(TimePoint now, const SocketAddress& local, const SocketAddress& remote);
+
+  // Outputs.
+
+  [[nodiscard]] std::optional<Transmit> PollTransmit();
+  [[nodiscard]] std::optional<Event> PollEvent();
+  [[nodiscard]] std::optional<TimePoint> NextTimeout() const;
+
+  [[nodiscard]] State state() const { return state_; }
+
+  [[nodiscard]] Role role() const { return role_; }
+
+  [[nodiscard]] const Credentials& local_credentials() const { return config_.local; }
+
+  [[nodiscard]] const std::optional<Path>& path() const { return path_; }
+
+  [[nodiscard]] const std::vector<Pair>& pairs() const { return checklist_.pairs(); }
+
+  /// The pair that carries the data, or null.
+  [[nodiscard]] const Pair* selected() const;
+
+  [[nodiscard]] const AgentCounters& counters() const { return counters_; }
+
+  /// The first four bytes of every transaction id of this agent, by which its owner can tell whose
+  /// answer has come.
+  [[nodiscard]] std::uint32_t transaction_tag() const { return tag_; }
+
+ private:
+  /// A request whose answer would still count, RFC 8489 section 6.2.1: for 39.5 s.
+  struct Request {
+    PairId pair;
+    TimePoint sent;
+    Role role;  // As the request said, for a 487.
+    bool nominating;
+  };
+
+  // agent.cpp
+  void SetState(State state);
+  void Reselect(TimePoint now);
+  [[nodiscard]] std::optional<std::size_t> ChoosePairIndex() const;
+  [[nodiscard]] bool IsAlive(const Pair& pair) const;
+  void Nominate(TimePoint now, Pair& pair);
+  [[nodiscard]] bool MayNominate(TimePoint now, const Pair& pair) const;
+  void LoseConsent(TimePoint now, Pair& pair);
+  void StartCheck(TimePoint now, Pair& pair);
+  void HandlePairTimeout(TimePoint now, Pair& pair);
+  void HandleCheckTimeout(TimePoint now, Pair& pair);
+  void HandleProbeTimeout(TimePoint now, Pair& pair);
+  void ScheduleRetry(TimePoint now, Pair& pair);
+  void ForgetOldRequests(TimePoint now);
+  [[nodiscard]] Duration ProbeInterval(TimePoint now, const Pair& pair);
+  [[nodiscard]] static Duration NominationGap(const Pair& pair);
+  [[nodiscard]] Duration CheckGap(std::uint32_t sends) const;
+
+  // agent_messages.cpp
+  void SendRequest(TimePoint now, Pair& pair);
+  bool HandleRequest(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
+                     const stun::MessageView& message);
+  void HandleAuthenticRequest(TimePoint now, const SocketAddress& local,
+                              const SocketAddress& remote, const stun::MessageView& message);
+  [[nodiscard]] bool ResolveRoleConflict(const stun::MessageView& message);
+  void FollowNomination(TimePoint now, Pair& pair, const stun::MessageView& message);
+  bool HandleResponse(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
+                      const stun::MessageView& message);
+  void HandleSuccess(TimePoint now, Pair& pair, const Request& request,
+                     const stun::MessageView& message);
+  void HandleRoleConflictError(TimePoint now, const Request& request);
+  void Respond(const SocketAddress& local, const SocketAddress& remote,
+               const stun::MessageView& request);
+  void RespondError(const SocketAddress& local, const SocketAddress& remote,
+                    const stun::MessageView& request, int code);
+  void SwitchRole(Role role);
+
+  AgentConfig config_;
+  RandomSource& random_;
+  Role role_;
+  std::uint64_t tie_breaker_ = 0;
+  std::uint32_t tag_ = 0;
+  std::optional<Credentials> remote_;
+  Checklist checklist_;
+  std::vector<SocketAddress> reflexive_;  // Addresses of ours that a STUN server has told us.
+  State state_ = State::kNew;
+  TimePoint patience_ends_;              // RFC 8863: no failure before.
+  TimePoint now_;                        // As the latest input said.
+  std::optional<TimePoint> next_check_;  // Ta pacing.
+  std::map<stun::TransactionId, Request> requests_;
+  std::deque<std::pair<TimePoint, stun::TransactionId>> request_order_;
+  std::optional<PairId> selected_;   // Carries the data.
+  std::optional<PairId> nominated_;  // What the controlling side chose, once both know.
+  std::uint32_t nomination_ = 0;     // The last value of NOMINATION sent or followed.
+  bool nominated_once_ = false;
+  std::optional<TimePoint> first_valid_;
+  std::optional<TimePoint> last_data_sent_;
+  std::optional<Path> path_;
+  AgentCounters counters_;
+  std::deque<Transmit> transmits_;
+  std::deque<Event> events_;
+};
+
+}  // namespace floe::ice

@@ -1,0 +1,407 @@
+#include "ice/agent.h"
+
+#include <functional>
+#include <gtest/gtest.h>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "ice/stun/builder.h"
+#include "ice/stun/integrity.h"
+#include "tests/support/fake_random.h"
+
+namespace floe::ice {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+SocketAddress Address(std::string_view text) {
+  return *ParseSocketAddress(text);
+}
+
+Candidate Host(std::string_view text, std::uint16_t preference = 65535) {
+  const SocketAddress address = Address(text);
+  return {.type = CandidateType::kHost,
+          .address = address,
+          .base = address,
+          .priority = ComputePriority(CandidateType::kHost, preference),
+          .foundation = ComputeFoundation(CandidateType::kHost, address.ip, std::nullopt)};
+}
+
+Candidate Relay(std::string_view text) {
+  Candidate candidate = Host(text);
+  candidate.type = CandidateType::kRelayed;
+  candidate.priority = ComputePriority(CandidateType::kRelayed, 65535);
+  candidate.foundation = "relay";
+  return candidate;
+}
+
+/// Two agents joined by a wire of 10 ms, on which `drop` may lose what it likes and `translate`
+/// may change the sender's address as a NAT would.
+class Pairing {
+ public:
+  explicit Pairing(AgentConfig a = {.role = Role::kControlling}, AgentConfig b = {}) {
+    a.local = MakeCredentials(random_);
+    b.local = MakeCredentials(random_);
+    a_ = std::make_unique<Agent>(now_, a, random_);
+    b_ = std::make_unique<Agent>(now_, b, random_);
+  }
+
+  Agent& a() { return *a_; }
+
+  Agent& b() { return *b_; }
+
+  void ExchangeCredentials() {
+    ASSERT_TRUE(a().SetRemoteCredentials(now_, b().local_credentials()));
+    ASSERT_TRUE(b().SetRemoteCredentials(now_, a().local_credentials()));
+  }
+
+  /// Gives one agent a candidate and tells the other.
+  void Add(Agent& to, const Candidate& candidate) {
+    to.AddLocalCandidate(now_, candidate);
+    ASSERT_TRUE((&to == a_.get() ? b() : a()).AddRemoteCandidate(now_, candidate));
+  }
+
+  void Run(Duration time) {
+    RunUntil([] { return false; }, time);
+  }
+
+  bool RunUntil(const std::function<bool()>& done, Duration limit = seconds(60)) {
+    const TimePoint end = now_ + limit;
+    Drain();
+    while (!done()) {
+      TimePoint next = end;
+      for (const Agent* agent : {a_.get(), b_.get()}) {
+        next = std::min(next, agent->NextTimeout().value_or(end));
+      }
+      if (!wire_.empty()) {
+        next = std::min(next, wire_.begin()->first);
+      }
+      if (next >= end) {
+        now_ = end;
+        return done();
+      }
+      EXPECT_LT(++steps_, 100'000U) << "the agents spin";
+      if (steps_ >= 100'000U) {
+        return false;
+      }
+      now_ = std::max(now_, next);
+      Step();
+    }
+    return true;
+  }
+
+  TimePoint now() const { return now_; }
+
+  std::function<bool(const SocketAddress& from, const SocketAddress& to)> drop =
+      [](const auto&, const auto&) { return false; };
+  std::function<SocketAddress(const SocketAddress& from)> translate = [](const auto& from) {
+    return from;
+  };
+  std::function<bool(const SocketAddress& base)> is_as = [](const SocketAddress& base) {
+    return base.ip.bytes[2] == 1;  // 192.0.1.x is A's, all others are B's.
+  };
+  std::size_t sent = 0;
+
+ private:
+  struct Datagram {
+    SocketAddress from;
+    SocketAddress to;
+    std::vector<std::uint8_t> bytes;
+  };
+
+  void Step() {
+    while (!wire_.empty() && wire_.begin()->first <= now_) {
+      const Datagram datagram = std::move(wire_.begin()->second);
+      wire_.erase(wire_.begin());
+      const auto message = stun::MessageView::Parse(datagram.bytes);
+      Agent& receiver = is_as(datagram.to) ? a() : b();
+      receiver.HandleMessage(now_, datagram.to, datagram.from, *message);
+      Drain();
+    }
+    for (Agent* agent : {a_.get(), b_.get()}) {
+      if (agent->NextTimeout() && *agent->NextTimeout() <= now_) {
+        agent->HandleTimeout(now_);
+      }
+    }
+    Drain();
+  }
+
+  void Drain() {
+    for (Agent* agent : {a_.get(), b_.get()}) {
+      while (auto transmit = agent->PollTransmit()) {
+        ++sent;
+        const SocketAddress from = translate(transmit->local);
+        if (!drop(from, transmit->remote)) {
+          wire_.emplace(now_ + milliseconds(10),
+                        Datagram{from, transmit->remote, std::move(transmit->payload)});
+        }
+      }
+      while (agent->PollEvent()) {
+      }
+    }
+  }
+
+  TimePoint now_ = TimePoint{} + seconds(1000);
+  test::FakeRandom random_;
+  std::unique_ptr<Agent> a_;
+  std::unique_ptr<Agent> b_;
+  std::multimap<TimePoint, Datagram> wire_;
+  std::size_t steps_ = 0;
+};
+
+bool BothConnected(Pairing& pairing) {
+  return pairing.a().path().has_value() && pairing.b().path().has_value();
+}
+
+TEST(AgentTest, ConnectsTwoHostsInOneRoundTripAndAHalf) {
+  Pairing pairing;
+  pairing.Add(pairing.a(), Host("192.0.1.1:1000"));
+  pairing.Add(pairing.b(), Host("192.0.2.1:1000"));
+  pairing.ExchangeCredentials();
+  const TimePoint start = pairing.now();
+
+  ASSERT_TRUE(pairing.RunUntil([&] { return BothConnected(pairing); }));
+
+  EXPECT_LE(pairing.now() - start, milliseconds(40));
+  EXPECT_EQ(pairing.a().path()->remote, Address("192.0.2.1:1000"));
+  EXPECT_EQ(pairing.a().path()->tier(), PathTier::kLan);
+  EXPECT_EQ(pairing.a().state(), State::kConnected);
+}
+
+TEST(AgentTest, AnswersChecksBeforeItKnowsThePeersCredentials) {
+  Pairing pairing;
+  pairing.a().AddLocalCandidate(pairing.now(), Host("192.0.1.1:1000"));
+  pairing.b().AddLocalCandidate(pairing.now(), Host("192.0.2.1:1000"));
+  ASSERT_TRUE(pairing.a().AddRemoteCandidate(pairing.now(), Host("192.0.2.1:1000")));
+  ASSERT_TRUE(pairing.a().SetRemoteCredentials(pairing.now(), pairing.b().local_credentials()));
+
+  ASSERT_TRUE(pairing.RunUntil([&] { return pairing.a().path().has_value(); }, seconds(1)));
+  EXPECT_FALSE(pairing.b().path().has_value());
+
+  ASSERT_TRUE(pairing.b().SetRemoteCredentials(pairing.now(), pairing.a().local_credentials()));
+  EXPECT_TRUE(pairing.RunUntil([&] { return BothConnected(pairing); }, seconds(1)));
+}
+
+TEST(AgentTest, LearnsPeerReflexiveCandidatesAndReplacesThemWhenSignalled) {
+  Pairing pairing;
+  const SocketAddress outside = Address("192.0.1.99:5555");
+  pairing.translate = [&](const SocketAddress& from) {
+    return from == Address("192.0.1.1:1000") ? outside : from;
+  };
+  pairing.a().AddLocalCandidate(pairing.now(), Host("192.0.1.1:1000"));
+  pairing.Add(pairing.b(), Host("192.0.2.1:1000"));
+  pairing.ExchangeCredentials();
+  pairing.is_as = [](const SocketAddress& base) { return base.ip.bytes[2] == 1; };
+  // What B sends to the outside address arrives at A's base.
+  ASSERT_TRUE(pairing.RunUntil([&] { return !pairing.b().pairs().empty(); }, seconds(1)));
+  EXPECT_EQ(pairing.b().pairs().front().remote.type, CandidateType::kPeerReflexive);
+
+  Candidate signalled = Host("192.0.1.99:5555");
+  signalled.type = CandidateType::kServerReflexive;
+  const PairState before = pairing.b().pairs().front().state;
+  ASSERT_TRUE(pairing.b().AddRemoteCandidate(pairing.now(), signalled));
+  EXPECT_EQ(pairing.b().pairs().front().remote.type, CandidateType::kServerReflexive);
+  EXPECT_EQ(pairing.b().pairs().front().state, before);
+}
+
+TEST(AgentTest, NeverConnectsWithAWrongPassword) {
+  Pairing pairing;
+  pairing.Add(pairing.a(), Host("192.0.1.1:1000"));
+  pairing.Add(pairing.b(), Host("192.0.2.1:1000"));
+  Credentials wrong = pairing.b().local_credentials();
+  wrong.password[0] = wrong.password[0] == 'x' ? 'y' : 'x';
+  ASSERT_TRUE(pairing.a().SetRemoteCredentials(pairing.now(), wrong));
+  ASSERT_TRUE(pairing.b().SetRemoteCredentials(pairing.now(), pairing.a().local_credentials()));
+
+  pairing.Run(seconds(60));
+
+  EXPECT_EQ(pairing.a().state(), State::kFailed);
+  EXPECT_GT(pairing.b().counters().unauthenticated, 0U);
+}
+
+class RoleConflictTest : public ::testing::TestWithParam<Role> {};
+
+TEST_P(RoleConflictTest, EndsWithOneOfEach) {
+  Pairing pairing({.role = GetParam()}, {.role = GetParam()});
+  pairing.Add(pairing.a(), Host("192.0.1.1:1000"));
+  pairing.Add(pairing.b(), Host("192.0.2.1:1000"));
+  pairing.ExchangeCredentials();
+
+  ASSERT_TRUE(pairing.RunUntil([&] { return BothConnected(pairing); }, seconds(5)));
+  pairing.Run(seconds(1));
+  EXPECT_NE(pairing.a().role(), pairing.b().role());
+}
+
+INSTANTIATE_TEST_SUITE_P(Both, RoleConflictTest,
+                         ::testing::Values(Role::kControlling, Role::kControlled));
+
+/// A direct pair and a relayed one between the same two.
+void AddDirectAndRelay(Pairing& pairing) {
+  pairing.Add(pairing.a(), Host("192.0.1.1:1000"));
+  pairing.Add(pairing.b(), Host("192.0.2.1:1000"));
+  pairing.Add(pairing.a(), Relay("192.0.1.200:3478"));
+  pairing.ExchangeCredentials();
+}
+
+TEST(AgentTest, PrefersTheDirectPathAndBothAgree) {
+  Pairing pairing;
+  AddDirectAndRelay(pairing);
+
+  pairing.Run(seconds(2));
+
+  ASSERT_TRUE(BothConnected(pairing));
+  EXPECT_EQ(pairing.a().path()->local, Address("192.0.1.1:1000"));
+  EXPECT_EQ(pairing.b().path()->remote, Address("192.0.1.1:1000"));
+}
+
+TEST(AgentTest, FallsBackToTheRelayWithinFourSecondsAndReturnsWithinTwentyFive) {
+  Pairing pairing;
+  AddDirectAndRelay(pairing);
+  pairing.Run(seconds(30));
+  ASSERT_EQ(pairing.a().path()->local, Address("192.0.1.1:1000"));
+
+  const auto is_direct = [](const SocketAddress& address) {
+    return address == Address("192.0.1.1:1000");
+  };
+  pairing.drop = [&](const auto& from, const auto& to) { return is_direct(from) || is_direct(to); };
+  const auto on_relay = [&] {
+    pairing.a().NoteDataSent(pairing.now());
+    pairing.b().NoteDataSent(pairing.now());
+    return BothConnected(pairing) && !IsDirect(pairing.a().path()->tier()) &&
+           !IsDirect(pairing.b().path()->tier());
+  };
+  const TimePoint blocked = pairing.now();
+  ASSERT_TRUE(pairing.RunUntil(on_relay, seconds(30)));
+  EXPECT_LE(pairing.now() - blocked, seconds(9));  // 4 s but for a probe that was not due at once.
+
+  pairing.Run(seconds(60));
+  ASSERT_TRUE(on_relay()) << "it must stay there while the direct path is blocked";
+  pairing.drop = [](const auto&, const auto&) { return false; };
+  EXPECT_TRUE(pairing.RunUntil(
+      [&] {
+        return BothConnected(pairing) && IsDirect(pairing.a().path()->tier()) &&
+               IsDirect(pairing.b().path()->tier());
+      },
+      seconds(25)));
+}
+
+TEST(AgentTest, LosesConsentAfterThirtySecondsAndFailsAfterItsPatience) {
+  Pairing pairing;
+  pairing.Add(pairing.a(), Host("192.0.1.1:1000"));
+  pairing.Add(pairing.b(), Host("192.0.2.1:1000"));
+  pairing.ExchangeCredentials();
+  ASSERT_TRUE(pairing.RunUntil([&] { return BothConnected(pairing); }));
+
+  pairing.drop = [](const auto&, const auto&) { return true; };
+  const TimePoint cut = pairing.now();
+  ASSERT_TRUE(pairing.RunUntil([&] { return !pairing.a().path().has_value(); }));
+  EXPECT_LE(pairing.now() - cut, seconds(32));
+  EXPECT_EQ(pairing.a().state(), State::kDisconnected);
+
+  pairing.Run(seconds(45));
+  EXPECT_EQ(pairing.a().state(), State::kFailed);
+  EXPECT_EQ(pairing.a().NextTimeout(), std::nullopt);
+}
+
+TEST(AgentTest, ComesBackOnTheSamePathWithinItsPatience) {
+  Pairing pairing;
+  pairing.Add(pairing.a(), Host("192.0.1.1:1000"));
+  pairing.Add(pairing.b(), Host("192.0.2.1:1000"));
+  pairing.ExchangeCredentials();
+  ASSERT_TRUE(pairing.RunUntil([&] { return BothConnected(pairing); }));
+  pairing.drop = [](const auto&, const auto&) { return true; };
+  pairing.Run(seconds(40));
+
+  pairing.drop = [](const auto&, const auto&) { return false; };
+
+  EXPECT_TRUE(pairing.RunUntil([&] { return BothConnected(pairing); }, seconds(25)));
+  EXPECT_EQ(pairing.a().state(), State::kConnected);
+}
+
+TEST(AgentTest, WithoutRenominationOnePairIsNominatedAndThatIsAll) {
+  AgentConfig strict{.role = Role::kControlling, .pace = Pace::kStandard, .renomination = false};
+  AgentConfig other{.pace = Pace::kStandard, .renomination = false};
+  Pairing pairing(strict, other);
+  AddDirectAndRelay(pairing);
+
+  pairing.Run(seconds(10));
+
+  ASSERT_TRUE(BothConnected(pairing));
+  EXPECT_EQ(pairing.a().path()->tier(), PathTier::kLan);
+  EXPECT_EQ(pairing.b().path()->tier(), PathTier::kLan);
+}
+
+TEST(AgentTest, SurvivesLossOfEveryThirdDatagram) {
+  Pairing pairing;
+  int count = 0;
+  pairing.drop = [&](const auto&, const auto&) { return ++count % 3 == 0; };
+  AddDirectAndRelay(pairing);
+
+  ASSERT_TRUE(pairing.RunUntil([&] { return BothConnected(pairing); }, seconds(3)));
+  pairing.Run(seconds(120));
+  EXPECT_TRUE(BothConnected(pairing));
+  EXPECT_EQ(pairing.a().path()->remote, Address("192.0.2.1:1000"));
+}
+
+TEST(AgentTest, ARemovedAddressMovesTheDataAtOnce) {
+  Pairing pairing;
+  AddDirectAndRelay(pairing);
+  pairing.Run(seconds(2));
+
+  pairing.a().RemoveLocalBase(pairing.now(), Address("192.0.1.1:1000"));
+
+  ASSERT_TRUE(pairing.a().path().has_value());
+  EXPECT_EQ(pairing.a().path()->local, Address("192.0.1.200:3478"));
+}
+
+TEST(AgentTest, IsQuietWhenIdle) {
+  Pairing pairing;
+  AddDirectAndRelay(pairing);
+  pairing.Run(seconds(30));
+  pairing.sent = 0;
+
+  pairing.Run(seconds(60));
+
+  // Two ends, each a consent check in 5 s and one of the spare path in 12, and the answers.
+  EXPECT_LE(pairing.sent, 2U * 2U * (60 / 4 + 60 / 12 + 2));
+}
+
+TEST(AgentTest, RefusesCandidatesAndCredentialsItMustNotUse) {
+  Pairing pairing;
+  EXPECT_FALSE(pairing.a().AddRemoteCandidate(pairing.now(), Host("127.0.0.1:80")));
+  EXPECT_FALSE(pairing.a().SetRemoteCredentials(pairing.now(), {.ufrag = "abc", .password = ""}));
+  EXPECT_FALSE(pairing.a().SetRemoteCredentials(
+      pairing.now(), {.ufrag = "abcd", .password = "with space, and long enough"}));
+  for (int i = 0; i < 32; ++i) {
+    EXPECT_TRUE(pairing.a().AddRemoteCandidate(pairing.now(),
+                                               Host("192.0.2.1:" + std::to_string(1000 + i))));
+  }
+  EXPECT_FALSE(pairing.a().AddRemoteCandidate(pairing.now(), Host("192.0.2.2:1")));
+}
+
+TEST(AgentTest, ForgedRequestsAreNeitherAnsweredNorBelieved) {
+  Pairing pairing;
+  pairing.Add(pairing.a(), Host("192.0.1.1:1000"));
+  test::FakeRandom random(7);
+  stun::Builder builder(stun::Class::kRequest, stun::Method::kBinding,
+                        stun::NewTransactionId(random));
+  builder.AddText(stun::AttributeType::kUsername, pairing.a().local_credentials().ufrag + ":x")
+      .AddU32(stun::AttributeType::kPriority, 1)
+      .AddU64(stun::AttributeType::kIceControlled, 1)
+      .AddIntegrity(AsBytes("not the password of anybody"))
+      .AddFingerprint();
+  const auto bytes = builder.Take();
+
+  EXPECT_TRUE(pairing.a().HandleMessage(pairing.now(), Address("192.0.1.1:1000"),
+                                        Address("192.0.2.66:6666"),
+                                        *stun::MessageView::Parse(bytes)));
+
+  EXPECT_FALSE(pairing.a().PollTransmit().has_value());
+  EXPECT_TRUE(pairing.a().pairs().empty());
+  EXPECT_EQ(pairing.a().counters().unauthenticated, 1U);
+}
+
+}  // namespace
+}  // namespace floe::ice
