@@ -1,0 +1,104 @@
+// floe.toml as plain values, checked as a whole before anything acts on it.
+//
+// The files it names (keys, passwords) are read here too, so that what comes out is ready to use
+// and cannot fail later.
+
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/config/config_error.h"
+#include "app/config/url.h"
+#include "base/key.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "base/socket_address.h"
+#include "base/time.h"
+
+namespace floe::config {
+
+inline constexpr std::uint16_t kDefaultListenPort = 41820;
+inline constexpr std::uint16_t kDefaultMtu = 1408;  // bytes, inside the tunnel
+inline constexpr const char* kDefaultConfigFile = "/etc/floe/floe.toml";
+inline constexpr const char* kDefaultControlSocket = "/run/floe/floe.sock";
+
+/// An address of ours and the network it is in: 10.71.0.1/24.
+struct InterfaceAddress {
+  IpAddress ip;
+  std::uint8_t prefix_length = 0;  // bits
+
+  auto operator<=>(const InterfaceAddress&) const = default;
+};
+
+struct NodeConfig {
+  std::string name;
+  PrivateKey private_key;
+  PublicKey public_key;  // Derived from private_key.
+  /// Never empty: a node without configured addresses has the one derived from its key.
+  std::vector<InterfaceAddress> addresses;
+  std::uint16_t listen_port = kDefaultListenPort;  // 0: any.
+  std::uint32_t fwmark = 0;                        // 0: none.
+};
+
+struct RelayConfig {
+  std::vector<RelayUrl> urls;  // At least one.
+  std::string username;        // May be empty with shared_secret.
+  /// Either the user's password or the secret shared with the TURN server, from which short-lived
+  /// credentials are made; never both.
+  std::optional<SecretString> password;
+  std::optional<SecretString> shared_secret;
+};
+
+/// Only kAuto, kDirectOnly and kRelayOnly change anything: kDirect and kRelay act as kAuto.
+enum class PathPreference : std::uint8_t { kAuto, kDirect, kRelay, kDirectOnly, kRelayOnly };
+
+struct PathsConfig {
+  PathPreference prefer = PathPreference::kAuto;
+  std::vector<std::string> ignore_interfaces;  // Patterns as of fnmatch(3): "docker*".
+  std::vector<IpPrefix> ignore_cidrs;
+};
+
+struct TunConfig {
+  std::string name = "floe0";
+  std::uint16_t mtu = kDefaultMtu;  // bytes
+};
+
+struct PeerConfig {
+  std::string name;
+  PublicKey public_key;
+  std::optional<PresharedKey> preshared_key;
+  /// Never empty: a peer without any has the address derived from its key. No two peers overlap.
+  std::vector<IpPrefix> allowed_ips;
+  /// Set: a plain WireGuard device that is reached here, without ICE.
+  std::optional<HostPort> endpoint;
+  Duration persistent_keepalive{};  // Whole seconds; 0: none.
+};
+
+struct Config {
+  NodeConfig node;
+  std::vector<RendezvousUrl> rendezvous;
+  std::vector<StunUrl> stun;
+  std::vector<RelayConfig> relays;
+  PathsConfig paths;
+  TunConfig tun;
+  std::vector<PeerConfig> peers;
+  std::filesystem::path control_socket = kDefaultControlSocket;
+  log::Level log_level = log::Level::kInfo;
+  /// Whether a route may cover a directly connected network.
+  bool allow_overlap = false;
+};
+
+/// Reads and checks the file at `path` and the files it names. Blocks on the file system.
+[[nodiscard]] Result<Config, ConfigError> LoadConfig(const std::filesystem::path& path);
+
+/// Checks `text` as if it were the file at `path`: relative paths in it start at its directory.
+[[nodiscard]] Result<Config, ConfigError> ParseConfig(std::string_view text,
+                                                      const std::filesystem::path& path);
+
+}  // namespace floe::config
