@@ -1,0 +1,123 @@
+// One peer: its handshakes, sessions, timers, and the packets that wait for a session.
+//
+// Source: the WireGuard paper sections 5.4 and 6. Conducts noise.h, session_slots.h and timers.h.
+
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/random.h"
+#include "base/time.h"
+#include "tunnel/allowed_ips.h"
+#include "tunnel/counters.h"
+#include "tunnel/identity.h"
+#include "tunnel/index_table.h"
+#include "tunnel/messages.h"
+#include "tunnel/noise.h"
+#include "tunnel/outbox.h"
+#include "tunnel/session_slots.h"
+#include "tunnel/tai64n.h"
+#include "tunnel/timers.h"
+#include "tunnel/types.h"
+
+namespace floe::tunnel {
+
+/// What the peers of a tunnel share. All of it outlives them.
+struct PeerContext {
+  const LocalIdentity& local;
+  const AllowedIps& allowed_ips;
+  RandomSource& random;
+  IndexTable& indices;
+  Outbox& outbox;
+  Counters& counters;
+  TimePoint start;
+  std::chrono::nanoseconds unix_start;  // Unix time at `start`.
+};
+
+class Peer {
+ public:
+  /// `owner` is the peer's number in the allowed IPs. `context` outlives the peer.
+  Peer(TimePoint now, PeerId id, AllowedIps::Owner owner, RemoteIdentity remote,
+       Duration persistent_keepalive, PeerContext& context);
+
+  /// An inner packet for this peer: sends it, or keeps it until there is a session.
+  void HandlePacket(TimePoint now, Bytes inner);
+
+  // Messages that name this peer. False: not authentic or not wanted, and counted.
+  [[nodiscard]] bool HandleInitiation(TimePoint now, Responder& responder,
+                                      const InitiationView& message);
+  [[nodiscard]] bool HandleResponse(TimePoint now, const ResponseView& message);
+  [[nodiscard]] bool HandleTransport(TimePoint now, const TransportView& message);
+
+  /// A path has become usable: an initiation goes out now, or a keepalive if there is a session.
+  void StartHandshake(TimePoint now);
+  /// Without a session, asks for a handshake.
+  void SendKeepalive(TimePoint now);
+
+  void HandleTimeout(TimePoint now);
+
+  [[nodiscard]] std::optional<TimePoint> NextTimeout() const { return timers_.NextTimeout(); }
+
+  [[nodiscard]] PeerId id() const { return id_; }
+
+  [[nodiscard]] AllowedIps::Owner owner() const { return owner_; }
+
+  [[nodiscard]] const RemoteIdentity& remote() const { return remote_; }
+
+  [[nodiscard]] const PeerStats& stats() const { return stats_; }
+
+ private:
+  /// An initiation whose response may still come.
+  struct PendingInitiation {
+    IndexTable::Lease index;
+    Initiator noise;
+    TimePoint sent;
+  };
+
+  /// Sends an initiation unless one is pending or was sent within Rekey-Timeout.
+  void RequestHandshake(TimePoint now);
+  void SendInitiation(TimePoint now);
+  void RespondTo(TimePoint now, const InitiationView& message,
+                 const std::array<std::uint8_t, response::kSize>& bytes, IndexTable::Lease index,
+                 TransportKeys keys);
+  void CompleteHandshake(TimePoint now);
+  void GiveUp();
+  void Handle(TimePoint now, Timers::Expiry expiry);
+
+  [[nodiscard]] Session* UsableSession(TimePoint now) const;
+  void SendTransport(TimePoint now, Session& session, Bytes inner);
+  void SendQueue(TimePoint now);
+  void Enqueue(Bytes inner);
+  void Emit(TimePoint now, std::vector<std::uint8_t> bytes);
+  void NoteReceived(TimePoint now, Bytes datagram);
+  void Deliver(std::vector<std::uint8_t> padded);
+  void Count(Session::OpenError error);
+
+  [[nodiscard]] Tai64n NextTimestamp(TimePoint now);
+  [[nodiscard]] Duration Jitter();
+
+  PeerId id_;
+  AllowedIps::Owner owner_;
+  RemoteIdentity remote_;
+  PeerContext& context_;
+
+  SessionSlots::CrossingWinner winner_;
+  SessionSlots slots_;
+  Timers timers_;
+  std::vector<PendingInitiation> pending_;  // Oldest first.
+  std::deque<std::vector<std::uint8_t>> queue_;
+
+  std::optional<TimePoint> initiation_sent_;
+  std::chrono::nanoseconds timestamp_sent_{0};  // Unix time in our last initiation.
+  std::optional<TimePoint> initiation_accepted_;
+  Tai64n timestamp_accepted_{};
+  PeerStats stats_;
+};
+
+}  // namespace floe::tunnel

@@ -1,0 +1,266 @@
+#include "tunnel/tunnel.h"
+
+#include <deque>
+
+#include "tunnel/constants.h"
+#include "tunnel/ip_packet.h"
+#include "tunnel/messages.h"
+#include "tunnel/noise.h"
+#include "tunnel/peer.h"
+
+namespace floe::tunnel {
+namespace {
+
+template <typename T>
+std::optional<T> PopFront(std::deque<T>& queue) {
+  if (queue.empty()) {
+    return std::nullopt;
+  }
+  std::optional<T> front(std::move(queue.front()));
+  queue.pop_front();
+  return front;
+}
+
+}  // namespace
+
+Tunnel::Tunnel(TimePoint now, PrivateKey key, std::chrono::nanoseconds unix_time,
+               RandomSource& random)
+    : local_(std::move(key)),
+      context_(new PeerContext{
+          .local = local_,
+          .allowed_ips = allowed_ips_,
+          .random = random,
+          .indices = indices_,
+          .outbox = outbox_,
+          .counters = counters_,
+          .start = now,
+          .unix_start = unix_time,
+      }) {}
+
+Tunnel::~Tunnel() = default;
+
+bool Tunnel::AddPeer(TimePoint now, PeerId id, PeerConfig config) {
+  if (by_id_.size() == kMaxPeers || by_id_.contains(id) || by_key_.contains(config.public_key)) {
+    return false;
+  }
+  PresharedKey preshared_key;
+  if (config.preshared_key) {
+    preshared_key = std::move(*config.preshared_key);
+  }
+  auto remote = RemoteIdentity::Make(local_, config.public_key, std::move(preshared_key));
+  if (!remote) {
+    return false;
+  }
+  const Slot slot = TakeSlot();
+  Entry& entry = slots_[slot];
+  entry.peer = std::make_unique<Peer>(now, id, slot, std::move(*remote),
+                                      config.persistent_keepalive, *context_);
+  entry.allowed_ips = std::move(config.allowed_ips);
+  for (const IpPrefix& prefix : entry.allowed_ips) {
+    allowed_ips_.Insert(prefix, slot);
+  }
+  by_id_.emplace(id, slot);
+  by_key_.emplace(config.public_key, slot);
+  Reschedule(entry);
+  return true;
+}
+
+void Tunnel::RemovePeer(PeerId id) {
+  const auto found = by_id_.find(id);
+  if (found == by_id_.end()) {
+    return;
+  }
+  const Slot slot = found->second;
+  Entry& entry = slots_[slot];
+  for (const IpPrefix& prefix : entry.allowed_ips) {
+    allowed_ips_.Remove(prefix, slot);
+  }
+  if (entry.wake) {
+    wakes_.erase({*entry.wake, slot});
+  }
+  by_key_.erase(entry.peer->remote().public_key());
+  by_id_.erase(found);
+  entry = Entry{};
+  free_slots_.push_back(slot);
+}
+
+void Tunnel::HandlePacket(TimePoint now, Bytes inner_packet) {
+  const auto packet = IpPacketView::Parse(inner_packet);
+  if (!packet) {
+    ++counters_.malformed_packet;
+    return;
+  }
+  const std::optional<Slot> slot = allowed_ips_.Find(packet->destination());
+  if (!slot) {
+    ++counters_.unroutable_packet;
+    return;
+  }
+  Entry& entry = slots_[*slot];
+  entry.peer->HandlePacket(now, packet->bytes());
+  Reschedule(entry);
+}
+
+std::optional<Accepted> Tunnel::HandleDatagram(TimePoint now, Bytes datagram) {
+  const std::optional<MessageType> type = ReadMessageType(datagram);
+  if (!type) {
+    ++counters_.malformed;
+    return std::nullopt;
+  }
+  Peer* sender = nullptr;
+  switch (*type) {
+    case MessageType::kInitiation:
+      sender = HandleInitiation(now, datagram);
+      break;
+    case MessageType::kResponse:
+      sender = HandleResponse(now, datagram);
+      break;
+    case MessageType::kCookieReply:
+      ++(datagram.size() == cookie_reply::kSize ? counters_.cookie_reply : counters_.malformed);
+      break;
+    case MessageType::kTransport:
+      sender = HandleTransport(now, datagram);
+      break;
+  }
+  if (sender == nullptr) {
+    return std::nullopt;
+  }
+  Reschedule(slots_[sender->owner()]);
+  return Accepted{.peer = sender->id(), .data = *type == MessageType::kTransport};
+}
+
+Peer* Tunnel::HandleInitiation(TimePoint now, Bytes datagram) {
+  const auto message = InitiationView::Parse(datagram);
+  if (!message) {
+    ++counters_.malformed;
+    return nullptr;
+  }
+  if (!HasValidMac1(local_.mac1_key(), datagram)) {
+    ++counters_.bad_mac1;
+    return nullptr;
+  }
+  auto responder = Responder::ReadInitiation(local_, *message);
+  if (!responder) {
+    ++counters_.bad_handshake;
+    return nullptr;
+  }
+  const auto found = by_key_.find(responder->initiator());
+  if (found == by_key_.end()) {
+    ++counters_.unknown_key;
+    return nullptr;
+  }
+  Peer* const peer = slots_[found->second].peer.get();
+  return peer->HandleInitiation(now, *responder, *message) ? peer : nullptr;
+}
+
+Peer* Tunnel::HandleResponse(TimePoint now, Bytes datagram) {
+  const auto message = ResponseView::Parse(datagram);
+  if (!message) {
+    ++counters_.malformed;
+    return nullptr;
+  }
+  if (!HasValidMac1(local_.mac1_key(), datagram)) {
+    ++counters_.bad_mac1;
+    return nullptr;
+  }
+  Peer* const peer = indices_.Find(message->receiver());
+  if (peer == nullptr) {
+    ++counters_.unknown_index;
+    return nullptr;
+  }
+  return peer->HandleResponse(now, *message) ? peer : nullptr;
+}
+
+Peer* Tunnel::HandleTransport(TimePoint now, Bytes datagram) {
+  const auto message = TransportView::Parse(datagram);
+  if (!message) {
+    ++counters_.malformed;
+    return nullptr;
+  }
+  Peer* const peer = indices_.Find(message->receiver());
+  if (peer == nullptr) {
+    ++counters_.unknown_index;
+    return nullptr;
+  }
+  return peer->HandleTransport(now, *message) ? peer : nullptr;
+}
+
+void Tunnel::StartHandshake(TimePoint now, PeerId id) {
+  if (Entry* const entry = Find(id)) {
+    entry->peer->StartHandshake(now);
+    Reschedule(*entry);
+  }
+}
+
+void Tunnel::SendKeepalive(TimePoint now, PeerId id) {
+  if (Entry* const entry = Find(id)) {
+    entry->peer->SendKeepalive(now);
+    Reschedule(*entry);
+  }
+}
+
+void Tunnel::HandleTimeout(TimePoint now) {
+  while (!wakes_.empty() && wakes_.begin()->first <= now) {
+    Entry& entry = slots_[wakes_.begin()->second];
+    wakes_.erase(wakes_.begin());
+    entry.wake.reset();
+    entry.peer->HandleTimeout(now);
+    Reschedule(entry);
+  }
+}
+
+std::optional<TimePoint> Tunnel::NextTimeout() const {
+  return wakes_.empty() ? std::nullopt : std::optional(wakes_.begin()->first);
+}
+
+std::optional<Datagram> Tunnel::PollDatagram() {
+  return PopFront(outbox_.datagrams);
+}
+
+std::optional<InnerPacket> Tunnel::PollPacket() {
+  return PopFront(outbox_.packets);
+}
+
+std::optional<Event> Tunnel::PollEvent() {
+  return PopFront(outbox_.events);
+}
+
+PeerStats Tunnel::Stats(PeerId id) const {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? PeerStats{} : slots_[found->second].peer->stats();
+}
+
+bool Tunnel::LooksLikeWireGuard(Bytes datagram) {
+  return ReadMessageType(datagram).has_value();
+}
+
+Tunnel::Entry* Tunnel::Find(PeerId id) {
+  const auto found = by_id_.find(id);
+  return found == by_id_.end() ? nullptr : &slots_[found->second];
+}
+
+Tunnel::Slot Tunnel::TakeSlot() {
+  if (free_slots_.empty()) {
+    slots_.emplace_back();
+    return static_cast<Slot>(slots_.size() - 1);
+  }
+  const Slot slot = free_slots_.back();
+  free_slots_.pop_back();
+  return slot;
+}
+
+// Nearly every packet puts a timer off. Only what comes earlier than the wake-up that is there is
+// worth changing the set for; a wake-up that comes too early costs one look at the peer.
+void Tunnel::Reschedule(Entry& entry) {
+  const std::optional<TimePoint> next = entry.peer->NextTimeout();
+  if (!next || (entry.wake && *entry.wake <= *next)) {
+    return;
+  }
+  const Slot slot = entry.peer->owner();
+  if (entry.wake) {
+    wakes_.erase({*entry.wake, slot});
+  }
+  entry.wake = next;
+  wakes_.emplace(*next, slot);
+}
+
+}  // namespace floe::tunnel

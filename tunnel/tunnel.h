@@ -1,0 +1,118 @@
+// The WireGuard protocol between this node and its peers, without I/O.
+//
+// Source: the WireGuard paper (wireguard.com/papers/wireguard.pdf). Departures: tunnel/README.md.
+//
+// One input, then drain all three outputs, then sleep until NextTimeout(). The tunnel knows nothing
+// of paths: it says which peer a datagram is for, and the owner sends it or drops it.
+
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/key.h"
+#include "base/random.h"
+#include "base/time.h"
+#include "tunnel/allowed_ips.h"
+#include "tunnel/counters.h"
+#include "tunnel/identity.h"
+#include "tunnel/index_table.h"
+#include "tunnel/outbox.h"
+#include "tunnel/types.h"
+
+namespace floe::tunnel {
+
+class Peer;
+struct PeerContext;
+
+class Tunnel {
+ public:
+  /// `unix_time` counts from 1970 and is that of `now`. The timestamps of initiations run on from
+  /// it with the monotonic clock, so they never go back while we run. `random` outlives the tunnel.
+  Tunnel(TimePoint now, PrivateKey key, std::chrono::nanoseconds unix_time, RandomSource& random);
+  ~Tunnel();
+
+  Tunnel(const Tunnel&) = delete;
+  Tunnel& operator=(const Tunnel&) = delete;
+
+  [[nodiscard]] const PublicKey& public_key() const { return local_.public_key(); }
+
+  /// False, and nothing changes, if the id or the key is a peer's already, if the key is our own or
+  /// of small order, or if there are kMaxPeers. A prefix that another peer has moves to this one.
+  [[nodiscard]] bool AddPeer(TimePoint now, PeerId id, PeerConfig config);
+
+  /// Forgets its keys at once. What is waiting in the outputs stays there.
+  void RemovePeer(PeerId id);
+
+  /// A packet from the TUN device. Goes to the peer that has its destination among its allowed IPs;
+  /// waits there for a session if need be.
+  void HandlePacket(TimePoint now, Bytes inner_packet);
+
+  /// A datagram from the network, by whatever path. Says who sent it if it is authentic; what is
+  /// inside may still be refused. Anything else is dropped and counted.
+  [[nodiscard]] std::optional<Accepted> HandleDatagram(TimePoint now, Bytes datagram);
+
+  /// A path to the peer has become usable. Without a session to send on, an initiation goes out
+  /// now, even if another is in flight on another path; with one, a keepalive.
+  void StartHandshake(TimePoint now, PeerId id);
+
+  /// Without a session, asks for a handshake.
+  void SendKeepalive(TimePoint now, PeerId id);
+
+  void HandleTimeout(TimePoint now);
+
+  /// When to call HandleTimeout. It may find nothing to do then: what was due has been put off.
+  [[nodiscard]] std::optional<TimePoint> NextTimeout() const;
+
+  [[nodiscard]] std::optional<Datagram> PollDatagram();
+  [[nodiscard]] std::optional<InnerPacket> PollPacket();
+  [[nodiscard]] std::optional<Event> PollEvent();
+
+  /// All zero for a peer that there is not.
+  [[nodiscard]] PeerStats Stats(PeerId id) const;
+
+  [[nodiscard]] const Counters& counters() const { return counters_; }
+
+  /// First byte 1 to 4, next three 0. For telling protocols apart on one socket.
+  [[nodiscard]] static bool LooksLikeWireGuard(Bytes datagram);
+
+ private:
+  /// A place in slots_, and the peer's number in the allowed IPs.
+  using Slot = AllowedIps::Owner;
+
+  struct Entry {
+    std::unique_ptr<Peer> peer;  // Null in a free slot.
+    std::vector<IpPrefix> allowed_ips;
+    std::optional<TimePoint> wake;  // As in wakes_; never later than the peer's next timeout.
+  };
+
+  [[nodiscard]] Entry* Find(PeerId id);
+  [[nodiscard]] Slot TakeSlot();
+  void Reschedule(Entry& entry);
+
+  [[nodiscard]] Peer* HandleInitiation(TimePoint now, Bytes datagram);
+  [[nodiscard]] Peer* HandleResponse(TimePoint now, Bytes datagram);
+  [[nodiscard]] Peer* HandleTransport(TimePoint now, Bytes datagram);
+
+  LocalIdentity local_;
+  AllowedIps allowed_ips_;
+  IndexTable indices_;
+  Outbox outbox_;
+  Counters counters_;
+  std::unique_ptr<PeerContext> context_;
+
+  std::vector<Entry> slots_;
+  std::vector<Slot> free_slots_;
+  std::unordered_map<PeerId, Slot> by_id_;
+  std::unordered_map<PublicKey, Slot, PublicKeyHash> by_key_;
+  std::set<std::pair<TimePoint, Slot>> wakes_;
+};
+
+}  // namespace floe::tunnel
