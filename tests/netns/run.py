@@ -27,6 +27,10 @@ class Skip(Exception):
     """The test cannot run here; the text says why."""
 
 
+class Abandoned(Exception):
+    """A case has failed without which the rest of its test makes no sense."""
+
+
 class Report:
     """What has passed, failed and been skipped, and the line printed about each."""
 
@@ -55,8 +59,10 @@ class Note:
 
 
 @contextlib.contextmanager
-def case(name: str):
-    """A part of a test that passes or fails on its own; yields a Note. Cases may run in threads."""
+def case(name: str, vital: bool = False):
+    """A part of a test that passes or fails on its own; yields a Note. Cases may run in threads.
+
+    The rest of the test is left out if a vital one fails."""
     report.cases += 1
     note, started, full = Note(), time.monotonic(), f"{report.test}[{name}]"
     try:
@@ -66,6 +72,8 @@ def case(name: str):
     except Exception as error:
         report.add("failed", full, time.monotonic() - started, note.text)
         print(_indent(_explain(error)), flush=True)
+        if vital:
+            raise Abandoned from None
     else:
         report.add("passed", full, time.monotonic() - started, note.text)
 
@@ -110,6 +118,8 @@ def run_one(name: str, function) -> None:
             report.add("passed", name, time.monotonic() - started, detail)
     except Skip as why:
         report.add("skipped", name, time.monotonic() - started, str(why))
+    except Abandoned:
+        pass
     except Exception as error:
         report.add("failed", name, time.monotonic() - started)
         print(_indent(_explain(error)), flush=True)
