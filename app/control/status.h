@@ -1,0 +1,133 @@
+// What a node knows about itself and its peers, as `floe status` shows it and scripts read it.
+//
+// Source: DESIGN.md, Command line: schema floe.status/1, to which fields are only ever added.
+
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/control/wall_time.h"
+#include "base/key.h"
+#include "base/result.h"
+#include "base/socket_address.h"
+#include "ice/candidate.h"
+
+namespace floe::control {
+
+inline constexpr const char* kStatusSchema = "floe.status/1";
+
+/// What the network in front of this node does to it.
+enum class NatKind : std::uint8_t {
+  kUnknown,  // Not measured yet.
+  kNone,     // The node has a public address.
+  kEasy,     // One mapping for all destinations.
+  kHard,     // A mapping for each destination.
+  kBlocked,  // UDP does not get through.
+};
+
+enum class ServerState : std::uint8_t { kConnecting, kConnected, kDisconnected };
+
+enum class PeerState : std::uint8_t {
+  kDown,        // Taken down with `floe down`.
+  kOffline,     // The rendezvous says it is not there.
+  kConnecting,  // Looking for a path, or shaking hands.
+  kUp,          // Packets flow.
+};
+
+enum class PathKind : std::uint8_t { kNone, kDirect, kRelay };
+
+enum class PathTransport : std::uint8_t { kUdp, kTcp, kTls };
+
+struct NodeStatus {
+  std::string name;
+  PublicKey public_key;
+  std::vector<IpAddress> addresses;
+  std::uint16_t listen_port = 0;
+  NatKind nat = NatKind::kUnknown;
+  std::optional<WallTime> since;  // When the daemon started.
+
+  bool operator==(const NodeStatus&) const = default;
+};
+
+struct RendezvousStatus {
+  std::string url;
+  ServerState state = ServerState::kConnecting;
+  std::optional<double> rtt_ms;
+
+  bool operator==(const RendezvousStatus&) const = default;
+};
+
+/// The path in use. Without one `kind` is kNone and the rest means nothing.
+struct PathStatus {
+  PathKind kind = PathKind::kNone;
+  std::optional<ice::CandidateType> local_type;   // Nothing for a plain WireGuard device.
+  std::optional<ice::CandidateType> remote_type;  // The same.
+  std::optional<SocketAddress> local;
+  std::optional<SocketAddress> remote;
+  PathTransport transport = PathTransport::kUdp;
+  std::optional<double> rtt_ms;
+  std::optional<double> loss;  // 0 to 1, of recent probes.
+  std::optional<WallTime> since;
+  std::uint32_t mtu = 0;  // bytes inside the tunnel
+
+  bool operator==(const PathStatus&) const = default;
+};
+
+struct PeerStatus {
+  std::string name;
+  PublicKey public_key;
+  PeerState state = PeerState::kDown;
+  std::optional<WallTime> since;  // When it came into this state.
+  PathStatus path;
+  std::vector<IpPrefix> allowed_ips;
+  std::optional<std::string> endpoint;     // As configured, for a plain WireGuard device.
+  std::optional<std::string> why_relayed;  // A sentence, while it is.
+  std::optional<WallTime> latest_handshake;
+  std::uint64_t rx_bytes = 0;  // Of inner packets.
+  std::uint64_t tx_bytes = 0;
+  std::optional<double> first_path_ms;  // From the start of connecting to the first path...
+  std::optional<double> direct_ms;      // ...and to the first direct one.
+
+  bool operator==(const PeerStatus&) const = default;
+};
+
+struct Status {
+  NodeStatus node;
+  std::vector<RendezvousStatus> rendezvous;
+  std::vector<PeerStatus> peers;
+  std::vector<std::string> health;  // What a person should know; empty when all is well.
+
+  bool operator==(const Status&) const = default;
+};
+
+enum class StatusError : std::uint8_t {
+  kNotJson,
+  kBadSchema,  // Another schema than floe.status/1.
+  kBadField,   // A field is missing, of another type, or holds what it cannot.
+};
+
+[[nodiscard]] std::string_view ToString(StatusError error);
+
+/// One line of JSON without its line feed.
+[[nodiscard]] std::string ToJson(const Status& status);
+
+/// Reads what ToJson() writes. Unknown fields are skipped; those added after the first release of
+/// the schema may be absent.
+[[nodiscard]] Result<Status, StatusError> ParseStatus(std::string_view json);
+
+/// The peer of this name, public key or inner address; null if there is none. Borrows `status`.
+[[nodiscard]] const PeerStatus* FindPeer(const Status& status, std::string_view peer);
+
+// The words of the schema, as in "srflx".
+[[nodiscard]] std::string_view ToString(NatKind kind);
+[[nodiscard]] std::string_view ToString(ServerState state);
+[[nodiscard]] std::string_view ToString(PeerState state);
+[[nodiscard]] std::string_view ToString(PathKind kind);
+[[nodiscard]] std::string_view ToString(PathTransport transport);
+[[nodiscard]] std::string_view CandidateWord(ice::CandidateType type);
+
+}  // namespace floe::control
