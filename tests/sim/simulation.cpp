@@ -33,8 +33,13 @@ Simulation::Simulation(std::uint64_t seed)
       public4_(kPublic4, 1, 126),
       open_lans_(kPublic4, 0, kOpenLans) {}
 
+bool Simulation::IsDue(TimePoint deadline) const {
+  const auto next = events_.NextTime();
+  return next && *next <= deadline;
+}
+
 void Simulation::RunUntil(TimePoint deadline) {
-  while (events_.NextTime().value_or(TimePoint::max()) <= deadline) {
+  while (IsDue(deadline)) {
     events_.RunNext();
   }
   events_.AdvanceTo(deadline);
@@ -42,7 +47,7 @@ void Simulation::RunUntil(TimePoint deadline) {
 
 bool Simulation::RunUntil(const std::function<bool()>& done, TimePoint deadline) {
   while (!done()) {
-    if (events_.NextTime().value_or(TimePoint::max()) > deadline) {
+    if (!IsDue(deadline)) {
       events_.AdvanceTo(deadline);
       return false;
     }

@@ -63,6 +63,8 @@ class Simulation final : private EventSink {
 
  private:
   void HandleEvent(TimePoint now, std::uint64_t tag) override;
+  /// Whether an event is due up to and at `deadline`.
+  [[nodiscard]] bool IsDue(TimePoint deadline) const;
   [[nodiscard]] Site::Lan PlanLan(const GatewayOptions& options);
 
   test::FakeRandom random_;
