@@ -67,7 +67,7 @@ def candidates(daemon: harness.Daemon) -> list[tuple[str, str, str]]:
 
 
 def show(net: harness.FloeLab, a: harness.Daemon, b: harness.Daemon, nat: str) -> None:
-    first, direct = a.wait_up(b), None
+    a.wait_up(b)
     b.wait_up(a)
     if nat == "easy":
         for here, there in ((a, b), (b, a)):
