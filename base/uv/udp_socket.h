@@ -1,0 +1,90 @@
+// A UDP socket that tells and chooses the local address of every datagram.
+//
+// Source: ip(7), ipv6(7), RFC 3542 section 6 (packet information).
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/socket_address.h"
+#include "base/unique_fd.h"
+
+namespace floe::uv {
+
+enum class SendResult : std::uint8_t {
+  kSent,
+  kDropped,      // A queue is full, or a local filter ate it. It may work the next time.
+  kUnreachable,  // No route, or the source address is no longer ours: this path is gone.
+  kTooBig,       // Larger than a datagram can be, or than the interface lets through.
+};
+
+/// Since the socket was opened, in datagrams.
+struct UdpCounters {
+  std::uint64_t truncated = 0;     // Received, and larger than kMaxDatagram.
+  std::uint64_t malformed = 0;     // Received without a usable address.
+  std::uint64_t send_dropped = 0;  // Sends that ended as kDropped.
+};
+
+/// Bound to the wildcard address of one family; a node has one for IPv4 and one for IPv6. No call
+/// blocks. Datagrams that do not fit the way are fragmented, not refused.
+class UdpSocket {
+ public:
+  static constexpr std::size_t kMaxDatagram = 2048;  // bytes, received
+  static constexpr std::size_t kBatch = 32;          // datagrams to one recvmmsg()
+
+  /// Borrows `datagram` until it returns. Must not destroy the socket or receive from it.
+  using OnDatagram =
+      std::function<void(const SocketAddress& local, const SocketAddress& remote, Bytes datagram)>;
+
+  /// Port 0 lets the kernel choose. `fwmark` other than 0 marks every packet for policy routing,
+  /// and needs CAP_NET_ADMIN. An occupied port fails with address_in_use and a context that is a
+  /// sentence: "UDP port 41820 is in use".
+  [[nodiscard]] static Result<UdpSocket> Open(IpFamily family, std::uint16_t port,
+                                              std::uint32_t fwmark = 0);
+
+  ~UdpSocket();
+  UdpSocket(UdpSocket&& other) noexcept;
+  UdpSocket& operator=(UdpSocket&& other) noexcept;
+  UdpSocket(const UdpSocket&) = delete;
+  UdpSocket& operator=(const UdpSocket&) = delete;
+
+  /// Sends from the address `local.ip`, or from whichever the kernel chooses if it is unspecified.
+  /// The port of `local` does not matter: it is always port(). A link-local `local.ip` goes out of
+  /// the interface its scope names. Addresses of the other family are kUnreachable.
+  [[nodiscard]] SendResult Send(const SocketAddress& local, const SocketAddress& remote,
+                                Bytes datagram);
+
+  /// Hands over what is waiting, at most `max_batches` times kBatch, so that a flood does not keep
+  /// the loop from its other work. `local` has our port and the address the datagram was sent to.
+  /// Returns how many datagrams there were.
+  std::size_t Receive(const OnDatagram& on_datagram, std::size_t max_batches);
+
+  /// For polling. The socket still owns it.
+  [[nodiscard]] int fd() const { return fd_.get(); }
+
+  [[nodiscard]] IpFamily family() const { return family_; }
+
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+
+  [[nodiscard]] const UdpCounters& counters() const { return counters_; }
+
+ private:
+  struct Batch;  // What one recvmmsg() writes to.
+
+  UdpSocket(UniqueFd fd, IpFamily family, std::uint16_t port);
+
+  void Deliver(std::size_t index, const OnDatagram& on_datagram);
+
+  UniqueFd fd_;
+  IpFamily family_;
+  std::uint16_t port_;
+  std::unique_ptr<Batch> batch_;
+  UdpCounters counters_;
+};
+
+}  // namespace floe::uv
