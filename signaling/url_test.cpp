@@ -32,12 +32,12 @@ TEST(UrlTest, SaysWhatIsWrong) {
   for (const char* text :
        {"ws://", "ws:///floe", "ws://:80", "ws://a..b", "ws://.a", "ws://a.", "ws://-a", "ws://a b",
         "ws://user@host", "ws://user:secret@host:80", "ws://[::1", "ws://[192.0.2.1]",
-        "ws://[fe80::1%25lo]", "ws://300.1.1.1", "ws://127.1", "ws://[]"}) {
+        "ws://[fe80::1%25lo]", "ws://300.1.1.1", "ws://127.1", "ws://[]", "ws://2001:db8::1"}) {
     const UrlError error = ErrorOf(text);
     EXPECT_TRUE(error == UrlError::kHost || error == UrlError::kPort) << text;
   }
   for (const char* text : {"ws://a:", "ws://a:0", "ws://a:65536", "ws://a:x", "ws://a:1:2",
-                           "ws://a:+1", "ws://[::1]80", "ws://2001:db8::1"}) {
+                           "ws://a:+1", "ws://[::1]80"}) {
     EXPECT_EQ(ErrorOf(text), UrlError::kPort) << text;
   }
   for (const char* text : {"ws://a/#b", "ws://a#b", "ws://a?b", "ws://a/b c", "ws://a/\r\nX: y"}) {
