@@ -1,0 +1,182 @@
+// What the answers to a client's requests mean for its allocation.
+//
+// Source: RFC 8656 sections 7.3, 7.4, 8.3, 10.3 and 12.3.
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/log.h"
+#include "ice/stun/attributes.h"
+#include "ice/turn/client.h"
+
+namespace floe::ice::turn {
+namespace {
+
+using std::chrono::seconds;
+using stun::AttributeType;
+using stun::ErrorCode;
+
+constexpr seconds kMaxLifetime{3600};
+constexpr seconds kRefreshMargin{60};  // Room for a request that needs all of its 39.5 seconds.
+constexpr seconds kRetryPause{5};
+constexpr seconds kCapacityPause{60};  // RFC 8656 section 7.4, for 508
+
+using Kind = Outcome::Kind;
+
+/// Errors that say the server does not know our allocation: it has restarted, or our mapping has
+/// changed. 400 is what ChannelBind gets when the two ends disagree about what is bound.
+bool AllocationIsGone(const Outcome& outcome) {
+  return outcome.kind == Kind::kRefused &&
+         (outcome.code == ErrorCode::kAllocationMismatch ||
+          outcome.code == ErrorCode::kBadRequest || outcome.code == ErrorCode::kUnauthenticated ||
+          outcome.code == ErrorCode::kStaleNonce || outcome.code == ErrorCode::kWrongCredentials);
+}
+
+/// How long to leave a server alone that did not answer, or has too much to do.
+Duration PauseAfter(const Outcome& outcome) {
+  return outcome.code == ErrorCode::kInsufficientCapacity ? kCapacityPause : kRetryPause;
+}
+
+/// True if asking again later can help.
+bool IsPassing(const Outcome& outcome) {
+  return outcome.kind == Kind::kTimedOut || outcome.code == ErrorCode::kInsufficientCapacity ||
+         outcome.code == ErrorCode::kServerError;
+}
+
+}  // namespace
+
+void Client::HandleOutcome(TimePoint now, const Outcome& outcome,
+                           const stun::MessageView* response) {
+  if (!usable()) {
+    return;  // The answer to a farewell.
+  }
+  std::visit([&](const auto& intent) { Finish(now, intent, outcome, response); }, outcome.intent);
+  if (usable() && outcome.kind == Kind::kSuccess) {
+    NoteMapped(now, *response);
+  }
+}
+
+void Client::Finish(TimePoint now, const AllocateIntent& /*intent*/, const Outcome& outcome,
+                    const stun::MessageView* response) {
+  if (outcome.kind == Kind::kTimedOut) {
+    Lose(0, "the server does not answer");
+    return;
+  }
+  if (outcome.kind == Kind::kRefused) {
+    std::optional<SocketAddress> alternate;
+    if (outcome.code == ErrorCode::kTryAlternate) {
+      alternate =
+          stun::ReadAddress(response->Find(AttributeType::kAlternateServer).value_or(Bytes{}));
+    }
+    Lose(static_cast<int>(outcome.code), stun::ToString(outcome.code), alternate);
+    return;
+  }
+
+  const auto relayed = stun::FindXorAddress(*response, AttributeType::kXorRelayedAddress);
+  const auto mapped = stun::FindXorAddress(*response, AttributeType::kXorMappedAddress);
+  if (!requests_.authenticated() || !relayed || relayed->ip.family != family_ || !mapped ||
+      !ScheduleRefresh(now, *response)) {
+    Lose(0, "the server's answer makes no sense");
+    return;
+  }
+  state_ = ClientState::kReady;
+  relayed_ = *relayed;
+  mapped_ = *mapped;
+  events_.emplace_back(Allocated{.relayed = relayed_, .mapped = mapped_});
+  log::Debug("turn: {} allocated {} for {}", ToString(server_), ToString(relayed_),
+             ToString(mapped_));
+  Flush(now);
+}
+
+void Client::Finish(TimePoint now, const RefreshIntent& /*intent*/, const Outcome& outcome,
+                    const stun::MessageView* response) {
+  refreshing_ = false;
+  if (outcome.kind == Kind::kSuccess) {
+    if (!ScheduleRefresh(now, *response)) {
+      Lose(0, "the server has ended the allocation");
+    }
+    return;
+  }
+  Lose(outcome);
+}
+
+void Client::Finish(TimePoint now, const PermitIntent& intent, const Outcome& outcome,
+                    const stun::MessageView* /*response*/) {
+  if (outcome.kind == Kind::kSuccess) {
+    SendHeld(now, permissions_.HandleInstalled(now, intent.peers));
+  } else if (AllocationIsGone(outcome)) {
+    Lose(outcome);
+  } else if (IsPassing(outcome)) {
+    permissions_.HandleFailed(now, intent.peers, PauseAfter(outcome));
+  } else {
+    permissions_.HandleRefused(now, intent.peers);
+  }
+}
+
+void Client::Finish(TimePoint now, const BindIntent& intent, const Outcome& outcome,
+                    const stun::MessageView* /*response*/) {
+  if (outcome.kind == Kind::kSuccess) {
+    channels_.HandleBound(now, intent);
+    // RFC 8656 section 12.2: it has installed or renewed the permission as well.
+    SendHeld(now, permissions_.HandleInstalled(now, {&intent.peer.ip, 1}));
+  } else if (AllocationIsGone(outcome)) {
+    Lose(outcome);
+  } else if (IsPassing(outcome)) {
+    channels_.HandleFailed(now, intent, PauseAfter(outcome));
+  } else {
+    channels_.HandleRefused(intent);
+  }
+}
+
+void Client::Finish(TimePoint now, const ProbeIntent& /*intent*/, const Outcome& outcome,
+                    const stun::MessageView* /*response*/) {
+  probing_ = false;
+  // A server that is silent, not merely unwilling, may be gone: Refresh settles it.
+  if (outcome.kind == Kind::kTimedOut) {
+    CheckNow(now);
+  }
+}
+
+bool Client::ScheduleRefresh(TimePoint now, const stun::MessageView& response) {
+  const auto granted = stun::FindU32(response, AttributeType::kLifetime);
+  if (!granted || *granted == 0) {
+    return false;
+  }
+  const Duration lifetime = std::min<Duration>(seconds(*granted), kMaxLifetime);
+  expires_at_ = now + lifetime;
+  refresh_at_ = now + std::max<Duration>(lifetime - kRefreshMargin, lifetime / 2);
+  return true;
+}
+
+void Client::NoteMapped(TimePoint now, const stun::MessageView& response) {
+  const auto mapped = stun::FindMappedAddress(response);
+  if (!ready() || !mapped || *mapped == mapped_) {
+    return;
+  }
+  log::Debug("turn: {} sees us at {}, no longer at {}", ToString(server_), ToString(*mapped),
+             ToString(mapped_));
+  mapped_ = *mapped;
+  events_.emplace_back(MappedChanged{.mapped = mapped_});
+  CheckNow(now);  // The allocation belongs to the old mapping.
+}
+
+void Client::Lose(const Outcome& outcome) {
+  if (outcome.kind == Kind::kTimedOut) {
+    Lose(0, "the server does not answer");
+  } else {
+    Lose(static_cast<int>(outcome.code), stun::ToString(outcome.code));
+  }
+}
+
+void Client::Lose(int code, std::string_view reason, std::optional<SocketAddress> alternate) {
+  log::Debug("turn: allocation on {} lost: {} {}", ToString(server_), code, reason);
+  state_ = ClientState::kLost;
+  requests_.CancelAll();
+  permissions_.Clear();
+  channels_.Clear();
+  outbox_.clear();
+  events_.emplace_back(Lost{.code = code, .reason = reason, .alternate = alternate});
+}
+
+}  // namespace floe::ice::turn
