@@ -33,6 +33,10 @@ inline constexpr Duration kInitiationInterval = std::chrono::milliseconds(20);
 /// Our choice: a response that takes longer than this is no answer any more.
 inline constexpr Duration kResponseDeadline = std::chrono::seconds(15);
 
+/// Our choice: how far apart the two answers of a crossing may arrive. More than paths differ in
+/// delay, less than a restart takes.
+inline constexpr Duration kCrossingWindow = std::chrono::seconds(1);
+
 /// Our choice: initiations of ours that may be answered at the same time, one for each path.
 inline constexpr std::size_t kMaxInitiationsInFlight = 4;
 

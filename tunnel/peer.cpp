@@ -99,9 +99,9 @@ bool Peer::HandleResponse(TimePoint now, const ResponseView& message) {
     return false;
   }
   NoteReceived(now, message.bytes());
-  slots_.AddInitiated(
-      now, std::make_unique<Session>(now, Session::Role::kInitiator, std::move(pending->index),
-                                     message.sender(), std::move(*keys)));
+  slots_.AddInitiated(std::make_unique<Session>(now, Session::Role::kInitiator,
+                                                std::move(pending->index), message.sender(),
+                                                std::move(*keys)));
   // Later initiations may have been accepted too, and their sessions would replace this one.
   pending_.erase(pending_.begin(), pending + 1);
   timers_.HandleSessionDerived(now);

@@ -1,38 +1,49 @@
 #include "tunnel/session_slots.h"
 
-#include <array>
+#include <algorithm>
 #include <utility>
 
 namespace floe::tunnel {
+namespace {
 
-void SessionSlots::AddInitiated(TimePoint now, std::unique_ptr<Session> session) {
+bool CreatedWithin(Duration span, const Session& a, const Session& b) {
+  return std::chrono::abs(a.created() - b.created()) < span;
+}
+
+}  // namespace
+
+void SessionSlots::AddInitiated(std::unique_ptr<Session> session) {
+  DropExpired(session->created());
+  Retire(std::move(current_));
   // A session to come that is just as young is the other half of a crossing: the peer may be
   // sending on it. An older one was never confirmed and never will be.
-  if (next_ && now - next_->created() < kRekeyTimeout) {
-    previous_ = std::move(next_);
-  } else {
-    previous_ = std::move(current_);
-    next_.reset();
+  if (next_ && CreatedWithin(kRekeyTimeout, *next_, *session)) {
+    Retire(std::move(next_));
   }
+  next_.reset();
   current_ = std::move(session);
 }
 
 void SessionSlots::AddResponded(std::unique_ptr<Session> session) {
+  DropExpired(session->created());
   // Linux forgets the session to come that this one replaces. The initiator may have had our
   // response to it and be sending already, so we go on receiving on it.
-  if (next_) {
-    previous_ = std::move(next_);
-  }
+  Retire(std::move(next_));
   next_ = std::move(session);
 }
 
 Session* SessionSlots::Find(std::uint32_t local_index) const {
-  for (const auto* slot : {&current_, &previous_, &next_}) {
-    if (*slot && (*slot)->local_index() == local_index) {
-      return slot->get();
-    }
+  const auto matches = [&](const std::unique_ptr<Session>& session) {
+    return session && session->local_index() == local_index;
+  };
+  if (matches(current_)) {
+    return current_.get();
   }
-  return nullptr;
+  if (matches(next_)) {
+    return next_.get();
+  }
+  const auto found = std::ranges::find_if(retired_, matches);
+  return found == retired_.end() ? nullptr : found->get();
 }
 
 bool SessionSlots::HandleReceived(Session& session) {
@@ -40,22 +51,60 @@ bool SessionSlots::HandleReceived(Session& session) {
     return false;
   }
   session.Confirm();
+  const bool better = IsBetterThanCurrent(session);
   if (&session == next_.get()) {
-    previous_ = std::move(current_);
-    current_ = std::move(next_);
+    Retire(std::exchange(better ? current_ : next_, nullptr));
+    if (better) {
+      current_ = std::move(next_);
+    }
     return true;
   }
-  const bool crossed = current_ && current_->role() == Session::Role::kInitiator;
-  if (!current_ || (crossed && winner_ == CrossingWinner::kPeer)) {
-    std::swap(current_, previous_);
+  if (better) {
+    const auto place =
+        std::ranges::find(retired_, &session, [](const auto& retired) { return retired.get(); });
+    std::swap(current_, *place);
+    std::erase(retired_, nullptr);
   }
   return true;
 }
 
+// For a session that the peer has initiated and used: usually the answer is yes. No is for what
+// has been overtaken, and for the losing half of a crossing.
+bool SessionSlots::IsBetterThanCurrent(const Session& session) const {
+  if (!current_) {
+    return true;
+  }
+  if (current_->role() == Session::Role::kResponder) {
+    return session.created() > current_->created();
+  }
+  if (winner_ == CrossingWinner::kPeer) {
+    return session.created() > current_->created() ||
+           CreatedWithin(kRekeyTimeout, session, *current_);
+  }
+  // The peer sent its initiation before it answered ours, so the two came at about the same time.
+  // If not, it is no crossing: the peer has begun anew, and its session is the one that counts.
+  return session.created() > current_->created() &&
+         !CreatedWithin(kCrossingWindow, session, *current_);
+}
+
+void SessionSlots::Retire(std::unique_ptr<Session> session) {
+  if (!session) {
+    return;
+  }
+  if (retired_.size() == kMaxRetired) {
+    retired_.erase(retired_.begin());
+  }
+  retired_.push_back(std::move(session));
+}
+
+void SessionSlots::DropExpired(TimePoint now) {
+  std::erase_if(retired_, [&](const auto& session) { return session->expires() <= now; });
+}
+
 void SessionSlots::Clear() {
-  previous_.reset();
   current_.reset();
   next_.reset();
+  retired_.clear();
 }
 
 }  // namespace floe::tunnel

@@ -1,15 +1,16 @@
-// The sessions with one peer: the current one, the one before, and the one to come.
+// The sessions with one peer: the one to send on, the one to come, and those being replaced.
 //
-// Source: the WireGuard paper section 6.2 and its Linux implementation for the rotation. Two rules
-// are ours and invisible on the wire; they let initiations that cross each other lose no packet
-// (tunnel/README.md).
+// Source: the WireGuard paper section 6.2 and its Linux implementation for the rotation. What goes
+// beyond them is invisible on the wire: several initiations may be in flight at once, in both
+// directions, and none of their sessions may lose a packet (tunnel/README.md).
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
-#include "base/time.h"
 #include "tunnel/session.h"
 
 namespace floe::tunnel {
@@ -22,17 +23,19 @@ class SessionSlots {
 
   explicit SessionSlots(CrossingWinner winner) : winner_(winner) {}
 
-  /// The response to our initiation has come: the session is current at once.
-  void AddInitiated(TimePoint now, std::unique_ptr<Session> session);
+  /// The response to our initiation has come: the session is current at once. It is as young as
+  /// can be: its created() serves as the time.
+  void AddInitiated(std::unique_ptr<Session> session);
 
-  /// We have answered an initiation: the session waits until the initiator has used it.
+  /// We have answered an initiation: the session waits until the initiator has used it. Its
+  /// created() serves as the time.
   void AddResponded(std::unique_ptr<Session> session);
 
   /// Null if there is no session of this local index.
   [[nodiscard]] Session* Find(std::uint32_t local_index) const;
 
   /// An authentic packet has come on `session`, one of ours. True if it is the first: then both
-  /// ends have the session, and current() may have changed.
+  /// ends have the session, and current(), which is not null, may have changed.
   [[nodiscard]] bool HandleReceived(Session& session);
 
   /// The session to send on, which may be too old for it; or null.
@@ -41,10 +44,18 @@ class SessionSlots {
   void Clear();
 
  private:
+  // The paper has one: the previous session. Here there can be every initiation in flight besides,
+  // of both ends.
+  static constexpr std::size_t kMaxRetired = 2 * kMaxInitiationsInFlight;
+
+  [[nodiscard]] bool IsBetterThanCurrent(const Session& session) const;
+  void Retire(std::unique_ptr<Session> session);
+  void DropExpired(TimePoint now);
+
   CrossingWinner winner_;
-  std::unique_ptr<Session> previous_;  // Receives only: what was on its way when it was replaced.
   std::unique_ptr<Session> current_;
-  std::unique_ptr<Session> next_;  // Of a responder, not confirmed.
+  std::unique_ptr<Session> next_;                  // Of a responder, not confirmed.
+  std::vector<std::unique_ptr<Session>> retired_;  // Receive only. The last to come is the last.
 };
 
 }  // namespace floe::tunnel

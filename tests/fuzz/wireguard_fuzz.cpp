@@ -1,0 +1,131 @@
+// Feeds a tunnel arbitrary datagrams, damaged messages of a real peer, and arbitrary inner packets.
+// Seeds: tests/fuzz/corpus/wireguard/.
+//
+// The input is a row of steps: one byte that says what to do, one byte of length, that many bytes.
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "tests/support/fake_random.h"
+#include "tunnel/identity.h"
+#include "tunnel/noise.h"
+#include "tunnel/tunnel.h"
+
+namespace {
+
+using floe::Bytes;
+using floe::IpAddress;
+using floe::IpPrefix;
+using floe::PrivateKey;
+using floe::TimePoint;
+using floe::tunnel::Tunnel;
+
+constexpr floe::tunnel::PeerId kPeer = 1;
+
+class Scenario {
+ public:
+  Scenario()
+      : key_(floe::GeneratePrivateKey(random_)),
+        other_key_(floe::GeneratePrivateKey(random_)),
+        identity_(key_.Clone()),
+        tunnel_(now_, key_.Clone(), std::chrono::seconds(1), random_),
+        other_(now_, other_key_.Clone(), std::chrono::seconds(1), random_) {
+    const IpPrefix everything{IpAddress::V4(0, 0, 0, 0), 0};
+    FLOE_CHECK(tunnel_.AddPeer(now_, kPeer,
+                               {.public_key = other_.public_key(), .allowed_ips = {everything}}));
+    FLOE_CHECK(other_.AddPeer(now_, kPeer,
+                              {.public_key = tunnel_.public_key(), .allowed_ips = {everything}}));
+  }
+
+  void Step(std::uint8_t what, Bytes argument) {
+    switch (what % 8) {
+      case 0:
+        Receive({argument.begin(), argument.end()});
+        return;
+      case 1:
+        ReceiveWithMac({argument.begin(), argument.end()});
+        return;
+      case 2:
+        tunnel_.HandlePacket(now_, argument);
+        return;
+      case 3:
+        other_.HandlePacket(now_, argument);
+        return;
+      case 4:
+        tunnel_.StartHandshake(now_, kPeer);
+        return;
+      case 5:
+        other_.StartHandshake(now_, kPeer);
+        return;
+      case 6:
+        now_ += std::chrono::milliseconds(argument.empty() ? 20 : argument[0] * 1000);
+        tunnel_.HandleTimeout(now_);
+        other_.HandleTimeout(now_);
+        return;
+      default:
+        Exchange(argument);
+        return;
+    }
+  }
+
+ private:
+  void Receive(std::vector<std::uint8_t> datagram) {
+    const auto accepted = tunnel_.HandleDatagram(now_, datagram);
+    FLOE_CHECK(!accepted || accepted->peer == kPeer);
+  }
+
+  /// Past the first gate, which anybody can pass who knows the public key.
+  void ReceiveWithMac(std::vector<std::uint8_t> datagram) {
+    if (datagram.size() >= 32) {
+      floe::tunnel::WriteMacs(identity_.mac1_key(), datagram);
+    }
+    Receive(std::move(datagram));
+  }
+
+  /// One message each way; the one to the tunnel is damaged where `damage` says.
+  void Exchange(Bytes damage) {
+    if (auto datagram = other_.PollDatagram()) {
+      for (std::size_t i = 0; i + 1 < damage.size(); i += 2) {
+        datagram->bytes[damage[i] % datagram->bytes.size()] ^= damage[i + 1];
+      }
+      if (damage.size() % 2 == 1) {
+        ReceiveWithMac(std::move(datagram->bytes));
+      } else {
+        Receive(std::move(datagram->bytes));
+      }
+    }
+    if (const auto datagram = tunnel_.PollDatagram()) {
+      static_cast<void>(other_.HandleDatagram(now_, datagram->bytes));
+    }
+    while (tunnel_.PollPacket() || other_.PollPacket()) {
+    }
+  }
+
+  TimePoint now_{std::chrono::hours(1)};
+  floe::test::FakeRandom random_;
+  PrivateKey key_;
+  PrivateKey other_key_;
+  floe::tunnel::LocalIdentity identity_;
+  Tunnel tunnel_;
+  Tunnel other_;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  Scenario scenario;
+  Bytes rest(data, size);
+  while (rest.size() >= 2) {
+    const std::uint8_t what = rest[0];
+    const std::size_t length = std::min<std::size_t>(rest[1], rest.size() - 2);
+    scenario.Step(what, rest.subspan(2, length));
+    rest = rest.subspan(2 + length);
+  }
+  return 0;
+}
