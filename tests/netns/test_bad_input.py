@@ -56,7 +56,7 @@ def prepare(net: FloeLab) -> Setup:
 def test_bad_configurations(net: FloeLab) -> None:
     setup = prepare(net)
     good, peer, where = setup.daemon.config(), setup.peer, setup.daemon.config_file.name
-    second = section("[[peer]]", name="c", public_key=make_key()[1], allowed_ips=["10.71.0.0/30"])
+    second = section("[[peer]]", name="c", public_key=make_key()[1], allowed_ips=["10.71.0.2/31"])
     lines = good.splitlines()
     key_line = next(number for number, line in enumerate(lines, 1) if line.startswith("private_key_file"))
     bad = {  # name: (text, words that the message must hold)
@@ -71,7 +71,7 @@ def test_bad_configurations(net: FloeLab) -> None:
         "own key as a peer": (good + peer.replace(setup.other_key, setup.daemon.public_key), ("public_key",)),
         "peer without a key": (good + '[[peer]]\nname = "b"\n', ("public_key",)),
         "bad prefix": (good + peer.replace("10.71.0.2/32", "10.71.0.2/33"), ("allowed_ips", "10.71.0.2/33")),
-        "overlapping allowed_ips": (good + peer + second, ("allowed_ips",)),
+        "overlapping allowed_ips": (good + peer + second, ("allowed_ips", "10.71.0.2/31")),
         "the same peer twice": (good + peer + peer, (f"{where}:",)),
         "bad URL": (good + '[rendezvous]\nurls = ["http//nowhere"]\n', ("urls",)),
         "missing key file": (good.replace('"key"', '"no-such-file"'), (f"{where}:{key_line}:", "private_key_file", "no-such-file")),
