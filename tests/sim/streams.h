@@ -76,7 +76,7 @@ class Streams final : public EventSink {
   };
 
   struct Connection {
-    Route route;  // Without a client when none was found: then it is being refused.
+    Route route;              // Without a client when none was found: then it is being refused.
     std::array<End, 2> ends;  // client, server
   };
 
