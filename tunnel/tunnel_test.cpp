@@ -128,7 +128,6 @@ TEST(TunnelTest, AcceptsPacketsOutOfOrder) {
   pair.RunFor(milliseconds(100));
 
   EXPECT_THAT(pair.received(kB), ::testing::UnorderedElementsAre("1", "2", "3", "4", "5", "6"));
-  EXPECT_NE(pair.received(kB).front() < pair.received(kB).back(), false);
   EXPECT_FALSE(std::ranges::is_sorted(pair.received(kB)));
 }
 

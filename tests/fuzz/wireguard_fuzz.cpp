@@ -27,6 +27,7 @@ using floe::TimePoint;
 using floe::tunnel::Tunnel;
 
 constexpr floe::tunnel::PeerId kPeer = 1;
+constexpr int kMaxSteps = 32;  // A step may cost three key agreements.
 
 class Scenario {
  public:
@@ -121,7 +122,7 @@ class Scenario {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   Scenario scenario;
   Bytes rest(data, size);
-  while (rest.size() >= 2) {
+  for (int step = 0; step < kMaxSteps && rest.size() >= 2; ++step) {
     const std::uint8_t what = rest[0];
     const std::size_t length = std::min<std::size_t>(rest[1], rest.size() - 2);
     scenario.Step(what, rest.subspan(2, length));

@@ -83,6 +83,9 @@ class TunnelPair {
 
   TunnelPair() : TunnelPair(Options{}) {}
 
+  TunnelPair(const TunnelPair&) = delete;
+  TunnelPair& operator=(const TunnelPair&) = delete;
+
   /// As after a crash: the keys of the node are there, nothing else is.
   void Restart(Side side) {
     nodes_[side] = std::make_unique<tunnel::Tunnel>(now_, keys_[side].Clone(), UnixTime(), random_);
