@@ -1,0 +1,283 @@
+// A whole node without I/O: gatherer, links, tunnel and rendezvous clients, joined.
+//
+// The runtime (../runtime) gives it sockets, a TUN device and a clock; the simulator (tests/sim)
+// gives it a virtual network. Both see the same inputs and outputs.
+
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "app/floed/engine/link.h"
+#include "app/floed/engine/pinger.h"
+#include "base/bytes.h"
+#include "base/key.h"
+#include "base/random.h"
+#include "base/secret.h"
+#include "base/socket_address.h"
+#include "base/time.h"
+#include "ice/gatherer.h"
+#include "signaling/client.h"
+#include "signaling/envelope.h"
+#include "signaling/url.h"
+#include "tunnel/tunnel.h"
+
+namespace floe::engine {
+
+using tunnel::PeerId;
+using StreamId = std::uint32_t;  // Index of a rendezvous in the configuration.
+
+struct PeerConfig {
+  std::string name;
+  PublicKey key;
+  std::optional<PresharedKey> preshared_key;
+  std::vector<IpPrefix> allowed_ips;
+  Duration persistent_keepalive{0};
+  /// Set: a plain WireGuard device. Its address comes with SetEndpoint().
+  bool is_static = false;
+};
+
+struct EngineConfig {
+  std::string name;
+  PrivateKey private_key;
+  std::vector<IpAddress> addresses;  // Ours inside the tunnel.
+  PathPolicy policy = PathPolicy::kAll;
+  std::vector<signaling::Url> rendezvous;
+  std::vector<PeerConfig> peers;
+};
+
+/// STUN and TURN servers with their addresses resolved.
+struct Servers {
+  std::vector<SocketAddress> stun;
+  std::vector<ice::RelayServer> relays;
+};
+
+// What the runtime is asked to do.
+
+struct OpenStream {
+  StreamId id;
+  signaling::Url url;
+};
+
+struct WriteStream {
+  StreamId id;
+  std::vector<std::uint8_t> bytes;
+};
+
+struct CloseStream {
+  StreamId id;
+};
+
+/// A rendezvous handed out these; the runtime resolves names and calls SetOfferedServers().
+struct ResolveServers {
+  StreamId id;
+  signaling::Welcome welcome;
+};
+
+using Action = std::variant<OpenStream, WriteStream, CloseStream, ResolveServers>;
+
+// What the runtime may want to tell the user.
+
+struct PeerUp {
+  PeerId peer;
+  bool relayed;
+};
+
+struct PeerDown {
+  PeerId peer;
+};
+
+struct PathMoved {
+  PeerId peer;
+  ice::Path path;
+};
+
+struct RendezvousUp {
+  StreamId id;
+};
+
+struct RendezvousDown {
+  StreamId id;
+  std::string reason;
+};
+
+using Notice = std::variant<PeerUp, PeerDown, PathMoved, RendezvousUp, RendezvousDown>;
+
+struct EngineCounters {
+  std::uint64_t unknown_datagrams = 0;  // Neither WireGuard, STUN nor a relay's.
+  std::uint64_t unrouted_stun = 0;      // STUN for no session of ours.
+  std::uint64_t no_path = 0;            // Tunnel datagrams with nowhere to go.
+  std::uint64_t bad_boxes = 0;          // Signaling that did not open, or from strangers.
+};
+
+/// Owns no socket, timer or thread: one input, then all outputs, then sleep until NextTimeout().
+class Engine {
+ public:
+  /// `unix_time` is the time since 1970 at `now`. `random` must outlive the engine.
+  Engine(TimePoint now, std::chrono::nanoseconds unix_time, EngineConfig config,
+         RandomSource& random);
+
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  // Inputs.
+
+  /// Connects to the rendezvous and looks for every peer.
+  void Start(TimePoint now);
+  /// Leaves: allocations are given back, streams closed.
+  void Stop(TimePoint now);
+
+  /// Addresses to gather from, with the port of our socket, preferred ones first.
+  void SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>& addresses);
+  void HandleNetworkChange(TimePoint now);
+  /// Servers of the configuration.
+  void SetServers(TimePoint now, Servers servers);
+  /// Servers that a rendezvous handed out.
+  void SetOfferedServers(TimePoint now, StreamId id, Servers servers);
+  void SetEndpoint(TimePoint now, PeerId peer, const SocketAddress& endpoint);
+  void SetWanted(TimePoint now, PeerId peer, bool wanted);
+
+  void HandleDatagram(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
+                      Bytes datagram);
+  /// The network would not send from `local` to `remote`.
+  void HandleUnreachable(TimePoint now, const SocketAddress& local, const SocketAddress& remote);
+  void HandlePacket(TimePoint now, Bytes packet);  // From the TUN device.
+
+  void HandleStreamOpened(TimePoint now, StreamId id);
+  void HandleStreamBytes(TimePoint now, StreamId id, Bytes bytes);
+  void HandleStreamClosed(TimePoint now, StreamId id, std::string_view reason);
+
+  void HandleTimeout(TimePoint now);
+
+  /// Sends an echo request through the tunnel. Nothing if the peer has no single address, or we
+  /// have none of its family.
+  [[nodiscard]] std::optional<std::uint16_t> Ping(TimePoint now, PeerId peer);
+
+  // Outputs.
+
+  [[nodiscard]] std::optional<ice::Transmit> PollTransmit();
+  [[nodiscard]] std::optional<std::vector<std::uint8_t>> PollPacket();  // For the TUN device.
+  [[nodiscard]] std::optional<Action> PollAction();
+  [[nodiscard]] std::optional<Notice> PollNotice();
+  [[nodiscard]] std::optional<Pong> PollPong();
+  [[nodiscard]] std::optional<TimePoint> NextTimeout() const;
+
+  // State, for status.
+
+  [[nodiscard]] const EngineConfig& config() const { return config_; }
+
+  [[nodiscard]] const PublicKey& public_key() const { return public_key_; }
+
+  [[nodiscard]] std::optional<PeerId> FindPeer(std::string_view name) const;
+
+  [[nodiscard]] const Link& link(PeerId peer) const { return *peers_[peer].link; }
+
+  [[nodiscard]] std::optional<SocketAddress> endpoint(PeerId peer) const {
+    return peers_[peer].endpoint;
+  }
+
+  [[nodiscard]] bool IsUp(PeerId peer) const { return peers_[peer].up; }
+
+  [[nodiscard]] bool IsWanted(PeerId peer) const { return peers_[peer].wanted; }
+
+  [[nodiscard]] tunnel::PeerStats Stats(PeerId peer) const { return tunnel_.Stats(peer); }
+
+  [[nodiscard]] const ice::Gatherer& gatherer() const { return gatherer_; }
+
+  [[nodiscard]] const signaling::Client& rendezvous(StreamId id) const {
+    return *clients_[id].client;
+  }
+
+  [[nodiscard]] const EngineCounters& counters() const { return counters_; }
+
+  [[nodiscard]] const tunnel::Counters& tunnel_counters() const { return tunnel_.counters(); }
+
+ private:
+  /// Our latest message to a peer, and the rendezvous servers that have not said what became of it.
+  struct Asked {
+    std::uint64_t number = 0;
+    std::size_t waiting = 0;
+    bool delivered = false;
+  };
+
+  struct Pending {
+    PeerId peer = 0;
+    std::uint64_t number = 0;
+  };
+
+  struct Peer {
+    std::unique_ptr<Link> link;
+    std::optional<signaling::PeerBox> box;
+    std::optional<SocketAddress> endpoint;  // Of a static peer.
+    bool is_static = false;
+    bool wanted = false;
+    bool up = false;  // A handshake has completed since there is a path.
+    std::uint64_t agents_version = 0;
+    std::vector<std::string> ufrags;
+    std::vector<std::uint32_t> tags;
+    std::optional<TimePoint> deadline;
+    Asked latest;
+  };
+
+  struct Client {
+    std::unique_ptr<signaling::Client> client;
+    Servers offered;
+    std::unordered_map<std::uint64_t, Pending> asked;  // Messages not answered yet.
+  };
+
+  void Drain(TimePoint now);
+  bool DrainGatherer(TimePoint now);
+  bool DrainLink(TimePoint now, PeerId id);
+  bool DrainTunnel(TimePoint now);
+  bool DrainClient(TimePoint now, StreamId id);
+  void HandleClientEvent(TimePoint now, StreamId id, signaling::ClientEvent event);
+  void HandleTunnelEvent(TimePoint now, const tunnel::Event& event);
+  void HandlePathChanged(TimePoint now, PeerId id);
+  void HandleAnswered(TimePoint now, StreamId id, const signaling::Answered& answered);
+  void ReceiveBox(TimePoint now, const PublicKey& from, std::string_view box);
+  void SendMessage(TimePoint now, PeerId id, const signaling::Message& message);
+  void HandleStun(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
+                  Bytes datagram);
+  void HandleTunnelDatagram(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
+                            Bytes datagram);
+  void Route(TimePoint now, tunnel::Datagram datagram);
+  void IndexAgents(PeerId id);
+  void UpdateDeadline(PeerId id);
+  void ApplyServers(TimePoint now);
+
+  void Touch(PeerId id) { touched_.insert(id); }
+
+  EngineConfig config_;
+  PublicKey public_key_;
+  RandomSource& random_;
+  UnixClock clock_;
+  ice::Gatherer gatherer_;
+  tunnel::Tunnel tunnel_;
+  Pinger pinger_;
+  std::vector<Peer> peers_;  // By PeerId.
+  std::vector<Client> clients_;
+  Servers configured_;
+  std::unordered_map<PublicKey, PeerId, PublicKeyHash> by_key_;
+  std::unordered_map<std::string, PeerId> by_ufrag_;
+  std::unordered_map<std::uint32_t, PeerId> by_tag_;
+  std::set<std::pair<TimePoint, PeerId>> deadlines_;
+  std::set<PeerId> touched_;  // Links with outputs to drain.
+  std::optional<TimePoint>
+      next_recheck_;               // No sooner are the servers asked again for a suspect path.
+  std::uint64_t next_number_ = 1;  // Of messages to peers.
+  EngineCounters counters_;
+  std::deque<std::vector<std::uint8_t>> packets_;
+  std::deque<Action> actions_;
+  std::deque<Notice> notices_;
+};
+
+}  // namespace floe::engine

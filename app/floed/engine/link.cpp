@@ -1,0 +1,501 @@
+#include "app/floed/engine/link.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+
+namespace floe::engine {
+namespace {
+
+using signaling::Message;
+using signaling::MessageKind;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// How long an offer may go unanswered or unheard, or a session without a path, before the next.
+constexpr std::array<Duration, 6> kOfferRetries{seconds(2),  seconds(5),  seconds(10),
+                                                seconds(15), seconds(30), seconds(60)};
+constexpr Duration kPathLostGrace = seconds(2);   // A pair may answer again.
+constexpr Duration kSuspectGrace = seconds(5);    // A path that does not answer, and no other.
+constexpr Duration kPreviousLinger = seconds(3);  // RFC 8445 section 8.3.1
+constexpr Duration kStaleReplyInterval = seconds(1);
+constexpr Duration kEarlyLifetime = seconds(30);
+constexpr std::size_t kMaxEarly = 100;
+constexpr std::string_view kTrickle = "trickle";
+constexpr std::string_view kRenomination = "renomination";
+
+Duration OfferDelay(std::uint32_t offers) {
+  return kOfferRetries[std::min<std::size_t>(offers, kOfferRetries.size() - 1)];
+}
+
+bool Has(const std::vector<std::string>& options, std::string_view option) {
+  return std::ranges::find(options, option) != options.end();
+}
+
+}  // namespace
+
+Link::Link(LinkConfig config, const PublicKey& self, const UnixClock& clock,
+           const ice::Gatherer& gatherer, RandomSource& random)
+    : config_(std::move(config)),
+      clock_(clock),
+      gatherer_(gatherer),
+      random_(random),
+      negotiation_(self, config_.key) {}
+
+void Link::SetWanted(TimePoint now, bool wanted) {
+  if (wanted == wanted_) {
+    return;
+  }
+  wanted_ = wanted;
+  times_ = {};
+  if (wanted) {
+    times_.started = now;
+    Offer(now);
+    return;
+  }
+  current_.reset();
+  previous_.reset();
+  next_offer_.reset();
+  early_.clear();
+  messages_.clear();
+  ++agents_version_;
+  UpdatePath(now);
+}
+
+void Link::HandleRendezvousUp(TimePoint now) {
+  if (wanted_ && !HasGoodPath() &&
+      (!negotiation_.offer_outstanding() || peer_offline_ || offer_lost_)) {
+    offers_ = 0;
+    Offer(now);
+  }
+}
+
+void Link::HandleDelivery(TimePoint now, Delivery delivery) {
+  switch (delivery) {
+    case Delivery::kDelivered:
+      peer_offline_ = false;
+      return;
+    case Delivery::kOffline:
+      peer_offline_ = true;  // It offers when it comes; until then we ask now and then.
+      negotiation_.WithdrawOffer();
+      return;
+    case Delivery::kLimited:
+      if (negotiation_.offer_outstanding()) {
+        next_offer_ = now + kOfferRetries.front();
+      }
+      return;
+    case Delivery::kNotConnected:
+      offer_lost_ = true;  // HandleRendezvousUp() comes.
+      negotiation_.WithdrawOffer();
+      return;
+  }
+}
+
+void Link::HandleMessage(TimePoint now, const Message& message) {
+  using Verdict = signaling::Negotiation::Verdict;
+  if (!wanted_) {
+    return;
+  }
+  peer_offline_ = false;
+  switch (negotiation_.Judge(message)) {
+    case Verdict::kIgnore:
+      return;
+    case Verdict::kKeepOffer:
+      ResendOffer();
+      return;
+    case Verdict::kAnswerOffer:
+      Answer(now, message);
+      return;
+    case Verdict::kTakeAnswer:
+    case Verdict::kTakeCandidates:
+      TakeRemote(now, message);
+      return;
+    case Verdict::kEarly:
+      KeepEarly(now, message);
+      return;
+    case Verdict::kReplyStale:
+      if (!next_stale_reply_ || now >= *next_stale_reply_) {
+        next_stale_reply_ = now + kStaleReplyInterval;
+        Message reply = MakeMessage(MessageKind::kStale);
+        reply.session = negotiation_.newest_session();
+        messages_.push_back(std::move(reply));
+      }
+      return;
+    case Verdict::kOfferAgain:
+      Offer(now);
+      return;
+  }
+}
+
+void Link::Offer(TimePoint now) {
+  negotiation_.StartOffer(clock_.Milliseconds(now));
+  StartAgent(now, ice::Role::kControlling);
+  Message offer = MakeMessage(MessageKind::kOffer);
+  AddOurDescription(offer);
+  messages_.push_back(offer);
+  offer_ = std::move(offer);
+  offer_lost_ = false;
+  described_ = true;
+  next_offer_ = now + OfferDelay(offers_++);
+}
+
+/// The peer's offer crossed ours, and ours counts. It may never have heard of it.
+void Link::ResendOffer() {
+  if (offer_ && negotiation_.offer_outstanding()) {
+    messages_.push_back(*offer_);
+  }
+}
+
+void Link::Answer(TimePoint now, const Message& offer) {
+  StartAgent(now, ice::Role::kControlled);
+  Message answer = MakeMessage(MessageKind::kAnswer);
+  AddOurDescription(answer);
+  messages_.push_back(std::move(answer));
+  described_ = true;
+  TakeRemote(now, offer);
+  // If nothing comes of it, it is our turn; a little later than the peer's, who tries as well.
+  next_offer_ = now + std::max(OfferDelay(offers_), kOfferRetries[2]) + kOfferRetries[0];
+  const auto early = std::exchange(early_, {});
+  for (const auto& [when, message] : early) {
+    if (now - when < kEarlyLifetime) {
+      HandleMessage(now, message);
+    }
+  }
+}
+
+void Link::StartAgent(TimePoint now, ice::Role role) {
+  if (current_ && current_->path()) {
+    previous_ = std::move(current_);
+    previous_ends_.reset();
+  }
+  current_ = std::make_unique<ice::Agent>(
+      now, ice::AgentConfig{.role = role, .local = ice::MakeCredentials(random_)}, random_);
+  described_ = false;
+  for (const ice::Candidate& candidate : gatherer_.candidates()) {
+    if (MayUse(candidate)) {
+      current_->AddLocalCandidate(now, candidate);
+    }
+  }
+  ++agents_version_;
+  UpdatePath(now);
+}
+
+void Link::TakeRemote(TimePoint now, const Message& message) {
+  if (!current_) {
+    return;
+  }
+  if (message.kind == MessageKind::kOffer || message.kind == MessageKind::kAnswer) {
+    current_->set_renomination(Has(message.options, kRenomination));
+    if (const auto set = current_->SetRemoteCredentials(
+            now, {.ufrag = message.ufrag, .password = message.password});
+        !set) {
+      log::Debug("{}: {}", config_.name, ToString(set.error()));
+      return;
+    }
+  }
+  if (message.kind == MessageKind::kAnswer) {
+    offer_.reset();
+    // Answered: ICE gets its time.
+    next_offer_ = now + std::max(OfferDelay(offers_), kOfferRetries[2]);
+  }
+  AddRemoteCandidates(now, message.candidates);
+  DrainAgents(now);
+}
+
+void Link::AddRemoteCandidates(TimePoint now, const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) {
+    const auto candidate = ice::ParseCandidate(line);
+    if (!candidate) {
+      log::Debug("{}: candidate left out: {}", config_.name, ToString(candidate.error()));
+      continue;
+    }
+    if (LeadsIntoTunnel(candidate->address.ip) || !MayUse(*candidate)) {
+      continue;
+    }
+    if (const auto added = current_->AddRemoteCandidate(now, *candidate); !added) {
+      log::Debug("{}: candidate refused: {}", config_.name, ToString(added.error()));
+    }
+  }
+}
+
+void Link::KeepEarly(TimePoint now, const Message& message) {
+  std::erase_if(early_, [&](const auto& entry) { return now - entry.first >= kEarlyLifetime; });
+  if (early_.size() < kMaxEarly) {
+    early_.emplace_back(now, message);
+  }
+}
+
+Message Link::MakeMessage(MessageKind kind) {
+  Message message{};
+  message.kind = kind;
+  message.session = negotiation_.session();
+  message.generation = negotiation_.generation();
+  message.seq = negotiation_.NextSeq();
+  return message;
+}
+
+void Link::AddOurDescription(Message& message) const {
+  message.ufrag = current_->local_credentials().ufrag;
+  message.password = current_->local_credentials().password;
+  message.options = {std::string(kTrickle), std::string(kRenomination)};
+  for (const ice::Candidate& candidate : gatherer_.candidates()) {
+    if (MayUse(candidate)) {
+      message.candidates.push_back(ice::ToLine(candidate));
+    }
+  }
+}
+
+bool Link::MayUse(const ice::Candidate& candidate) const {
+  switch (config_.policy) {
+    case PathPolicy::kAll:
+      return true;
+    case PathPolicy::kDirectOnly:
+      return candidate.type != ice::CandidateType::kRelayed;
+    case PathPolicy::kRelayOnly:
+      return candidate.type == ice::CandidateType::kRelayed;
+  }
+  return false;
+}
+
+/// A candidate that is reached through this very link would send the tunnel into itself.
+bool Link::LeadsIntoTunnel(const IpAddress& ip) const {
+  return std::ranges::any_of(config_.allowed_ips, [&](const IpPrefix& prefix) {
+    return prefix.length > 0 && prefix.Contains(ip);
+  });
+}
+
+void Link::HandleLocalCandidate(TimePoint now, const ice::Candidate& candidate) {
+  if (!current_ || !MayUse(candidate)) {
+    return;
+  }
+  current_->AddLocalCandidate(now, candidate);
+  if (described_) {
+    Message message = MakeMessage(MessageKind::kCandidate);
+    message.candidates.push_back(ice::ToLine(candidate));
+    messages_.push_back(std::move(message));
+  }
+  DrainAgents(now);
+}
+
+void Link::HandleLocalCandidateGone(TimePoint now, const ice::Candidate& candidate) {
+  if (candidate.address != candidate.base) {
+    return;  // Checks are sent from the base, which is still ours.
+  }
+  for (const auto& agent : {current_.get(), previous_.get()}) {
+    if (agent != nullptr) {
+      agent->RemoveLocalBase(now, candidate.base);
+    }
+  }
+  DrainAgents(now);
+}
+
+void Link::HandleNetworkChange(TimePoint now) {
+  for (const auto& agent : {current_.get(), previous_.get()}) {
+    if (agent != nullptr) {
+      agent->HandleNetworkChange(now);
+    }
+  }
+  offers_ = 0;
+  if (wanted_ && !HasGoodPath()) {
+    WantOffer(now + kPathLostGrace);
+  }
+}
+
+void Link::HandleUnreachable(TimePoint now, const SocketAddress& local,
+                             const SocketAddress& remote) {
+  for (const auto& agent : {current_.get(), previous_.get()}) {
+    if (agent != nullptr) {
+      agent->HandleUnreachable(now, local, remote);
+    }
+  }
+  DrainAgents(now);
+}
+
+bool Link::HandleStun(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
+                      const ice::stun::MessageView& message) {
+  bool handled = false;
+  for (const auto& agent : {current_.get(), previous_.get()}) {
+    handled = handled || (agent != nullptr && agent->HandleMessage(now, local, remote, message));
+  }
+  DrainAgents(now);
+  return handled;
+}
+
+void Link::NoteDataSent(TimePoint now) {
+  for (const auto& agent : {current_.get(), previous_.get()}) {
+    if (agent != nullptr) {
+      agent->NoteDataSent(now);
+    }
+  }
+}
+
+void Link::NoteDataReceived(TimePoint now, const SocketAddress& local,
+                            const SocketAddress& remote) {
+  for (const auto& agent : {current_.get(), previous_.get()}) {
+    if (agent != nullptr) {
+      agent->NoteDataReceived(now, local, remote);
+    }
+  }
+}
+
+void Link::HandleTimeout(TimePoint now) {
+  for (const auto& agent : {current_.get(), previous_.get()}) {
+    if (agent != nullptr && agent->NextTimeout() && *agent->NextTimeout() <= now) {
+      agent->HandleTimeout(now);
+    }
+  }
+  RetireAgents(now);
+  DrainAgents(now);
+  if (next_offer_ && now >= *next_offer_) {
+    next_offer_.reset();
+    if (wanted_ && !HasGoodPath()) {
+      Offer(now);
+    }
+  }
+}
+
+void Link::RetireAgents(TimePoint now) {
+  if (!previous_) {
+    return;
+  }
+  const bool replaced = previous_ends_ && now >= *previous_ends_;
+  if (replaced || previous_->state() == ice::State::kFailed) {
+    previous_.reset();
+    previous_ends_.reset();
+    ++agents_version_;
+  } else if (current_ && current_->state() == ice::State::kFailed) {
+    current_ = std::move(previous_);  // The restart came to nothing; what there was still works.
+    previous_ends_.reset();
+    ++agents_version_;
+  }
+}
+
+void Link::DrainAgents(TimePoint now) {
+  for (const auto& agent : {current_.get(), previous_.get()}) {
+    if (agent == nullptr) {
+      continue;
+    }
+    while (auto transmit = agent->PollTransmit()) {
+      transmits_.push_back(std::move(*transmit));
+    }
+    while (const auto event = agent->PollEvent()) {
+      if (const auto* changed = std::get_if<ice::StateChanged>(&*event)) {
+        log::Debug("{}: ICE {}", config_.name, ice::ToString(changed->state));
+      }
+    }
+  }
+  UpdatePath(now);
+}
+
+void Link::UpdatePath(TimePoint now) {
+  std::optional<ice::Path> path;
+  if (current_ && current_->path()) {
+    path = current_->path();
+    offers_ = 0;
+    if (previous_ && !previous_ends_) {
+      previous_ends_ = now + kPreviousLinger;
+    }
+  } else if (previous_) {
+    path = previous_->path();
+  }
+  if (path && (!path_ || path_->local != path->local || path_->remote != path->remote)) {
+    path_changed_ = true;
+    times_.path_since = now;
+    times_.first_path = times_.first_path.value_or(now);
+  }
+  if (path && ice::IsDirect(path->tier())) {
+    times_.direct = times_.direct.value_or(now);
+  }
+  if (path_ && !path) {
+    path_changed_ = true;
+    times_.path_since = now;
+  }
+  path_ = path;
+  if (!wanted_) {
+    return;
+  }
+  if (!path_) {
+    WantOffer(now + kPathLostGrace);
+  } else if (is_suspect()) {
+    WantOffer(now + kSuspectGrace);
+  }
+}
+
+/// What is due already stays due.
+void Link::WantOffer(TimePoint when) {
+  next_offer_ = next_offer_.value_or(when);
+}
+
+bool Link::HasGoodPath() const {
+  return path_ && !is_suspect();
+}
+
+bool Link::is_suspect() const {
+  const ice::Pair* pair = selected();
+  return pair != nullptr && pair->sends >= 6;
+}
+
+const ice::Pair* Link::selected() const {
+  if (current_ && current_->path()) {
+    return current_->selected();
+  }
+  return previous_ ? previous_->selected() : nullptr;
+}
+
+std::vector<std::string> Link::ufrags() const {
+  std::vector<std::string> ufrags;
+  for (const auto& agent : {current_.get(), previous_.get()}) {
+    if (agent != nullptr) {
+      ufrags.push_back(agent->local_credentials().ufrag);
+    }
+  }
+  return ufrags;
+}
+
+std::vector<std::uint32_t> Link::tags() const {
+  std::vector<std::uint32_t> tags;
+  for (const auto& agent : {current_.get(), previous_.get()}) {
+    if (agent != nullptr) {
+      tags.push_back(agent->transaction_tag());
+    }
+  }
+  return tags;
+}
+
+std::optional<Message> Link::PollMessage() {
+  if (messages_.empty()) {
+    return std::nullopt;
+  }
+  Message message = std::move(messages_.front());
+  messages_.pop_front();
+  return message;
+}
+
+std::optional<ice::Transmit> Link::PollTransmit() {
+  if (transmits_.empty()) {
+    return std::nullopt;
+  }
+  ice::Transmit transmit = std::move(transmits_.front());
+  transmits_.pop_front();
+  return transmit;
+}
+
+bool Link::PollPathChanged() {
+  return std::exchange(path_changed_, false);
+}
+
+std::optional<TimePoint> Link::NextTimeout() const {
+  std::optional<TimePoint> next = next_offer_;
+  for (const auto& agent : {current_.get(), previous_.get()}) {
+    if (agent != nullptr && agent->NextTimeout() && (!next || *agent->NextTimeout() < *next)) {
+      next = agent->NextTimeout();
+    }
+  }
+  if (previous_ends_ && (!next || *previous_ends_ < *next)) {
+    next = previous_ends_;
+  }
+  return next;
+}
+
+}  // namespace floe::engine

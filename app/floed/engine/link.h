@@ -1,0 +1,164 @@
+// The way to one peer: who offers, which ICE session is current, and where the data goes.
+//
+// Joins signaling (what is said through the rendezvous) with ICE (what is tried on the network).
+// Without I/O, like everything it is made of.
+
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/key.h"
+#include "base/random.h"
+#include "base/socket_address.h"
+#include "base/time.h"
+#include "ice/agent.h"
+#include "ice/candidate.h"
+#include "ice/gatherer.h"
+#include "signaling/message.h"
+#include "signaling/negotiation.h"
+
+namespace floe::engine {
+
+/// Which candidates may be used at all.
+enum class PathPolicy : std::uint8_t { kAll, kDirectOnly, kRelayOnly };
+
+/// What a rendezvous says of a message we gave it.
+enum class Delivery : std::uint8_t { kDelivered, kOffline, kLimited, kNotConnected };
+
+/// Tells milliseconds since 1970 from the monotonic clock, so that the numbers never go back.
+struct UnixClock {
+  TimePoint start;
+  std::chrono::nanoseconds unix_start{0};
+
+  [[nodiscard]] std::uint64_t Milliseconds(TimePoint now) const {
+    return static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(unix_start + (now - start)).count());
+  }
+};
+
+struct LinkConfig {
+  std::string name;
+  PublicKey key;
+  std::vector<IpPrefix> allowed_ips;
+  PathPolicy policy = PathPolicy::kAll;
+};
+
+/// Times since the link was last wanted or lost; for `status`.
+struct LinkTimes {
+  std::optional<TimePoint> started;
+  std::optional<TimePoint> first_path;
+  std::optional<TimePoint> direct;
+  std::optional<TimePoint> path_since;
+};
+
+class Link {
+ public:
+  /// `gatherer` and `random` must outlive the link.
+  Link(LinkConfig config, const PublicKey& self, const UnixClock& clock,
+       const ice::Gatherer& gatherer, RandomSource& random);
+
+  // Inputs.
+
+  /// Up: looks for a path, and again when there is none. Down: forgets everything.
+  void SetWanted(TimePoint now, bool wanted);
+  /// A rendezvous has taken us in, so what could not be said can be said.
+  void HandleRendezvousUp(TimePoint now);
+  void HandleMessage(TimePoint now, const signaling::Message& message);
+  /// What became of our latest message to the peer.
+  void HandleDelivery(TimePoint now, Delivery delivery);
+  void HandleLocalCandidate(TimePoint now, const ice::Candidate& candidate);
+  void HandleLocalCandidateGone(TimePoint now, const ice::Candidate& candidate);
+  void HandleNetworkChange(TimePoint now);
+  void HandleUnreachable(TimePoint now, const SocketAddress& local, const SocketAddress& remote);
+  bool HandleStun(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
+                  const ice::stun::MessageView& message);
+  void HandleTimeout(TimePoint now);
+  void NoteDataSent(TimePoint now);
+  void NoteDataReceived(TimePoint now, const SocketAddress& local, const SocketAddress& remote);
+
+  // Outputs.
+
+  [[nodiscard]] std::optional<signaling::Message> PollMessage();
+  [[nodiscard]] std::optional<ice::Transmit> PollTransmit();
+  /// True once after each change of path().
+  [[nodiscard]] bool PollPathChanged();
+  [[nodiscard]] std::optional<TimePoint> NextTimeout() const;
+
+  /// The ufrags and transaction tags by which datagrams for this link are known. They change with
+  /// agents_version().
+  [[nodiscard]] std::vector<std::string> ufrags() const;
+  [[nodiscard]] std::vector<std::uint32_t> tags() const;
+
+  [[nodiscard]] std::uint64_t agents_version() const { return agents_version_; }
+
+  [[nodiscard]] const LinkConfig& config() const { return config_; }
+
+  [[nodiscard]] bool wanted() const { return wanted_; }
+
+  [[nodiscard]] bool peer_offline() const { return peer_offline_; }
+
+  [[nodiscard]] const std::optional<ice::Path>& path() const { return path_; }
+
+  /// The pair behind path(), or null.
+  [[nodiscard]] const ice::Pair* selected() const;
+
+  /// The session that looks for a path or has one, or null.
+  [[nodiscard]] const ice::Agent* agent() const { return current_.get(); }
+
+  [[nodiscard]] const LinkTimes& times() const { return times_; }
+
+  /// True while the path in use does not answer and there is no other.
+  [[nodiscard]] bool is_suspect() const;
+
+ private:
+  void Offer(TimePoint now);
+  void Answer(TimePoint now, const signaling::Message& offer);
+  void StartAgent(TimePoint now, ice::Role role);
+  void TakeRemote(TimePoint now, const signaling::Message& message);
+  void AddRemoteCandidates(TimePoint now, const std::vector<std::string>& lines);
+  void KeepEarly(TimePoint now, const signaling::Message& message);
+  [[nodiscard]] signaling::Message MakeMessage(signaling::MessageKind kind);
+  void AddOurDescription(signaling::Message& message) const;
+  [[nodiscard]] bool MayUse(const ice::Candidate& candidate) const;
+  [[nodiscard]] bool LeadsIntoTunnel(const IpAddress& ip) const;
+  void DrainAgents(TimePoint now);
+  void UpdatePath(TimePoint now);
+  void WantOffer(TimePoint when);
+  void ResendOffer();
+  void RetireAgents(TimePoint now);
+  [[nodiscard]] bool HasGoodPath() const;
+
+  LinkConfig config_;
+  UnixClock clock_;
+  const ice::Gatherer& gatherer_;
+  RandomSource& random_;
+  signaling::Negotiation negotiation_;
+  bool wanted_ = false;
+  bool peer_offline_ = false;
+  bool described_ = false;  // Our credentials of the current session have been sent.
+  std::unique_ptr<ice::Agent> current_;
+  std::unique_ptr<ice::Agent> previous_;     // Carries the data until current_ has a path.
+  std::optional<TimePoint> previous_ends_;   // Set once current_ has taken over.
+  std::optional<signaling::Message> offer_;  // Ours, while it is not answered.
+  bool offer_lost_ = false;                  // No rendezvous could take it.
+  std::optional<TimePoint> next_offer_;
+  std::uint32_t offers_ = 0;  // Since there was last a path.
+  std::optional<TimePoint> next_stale_reply_;
+  std::vector<std::pair<TimePoint, signaling::Message>> early_;
+  std::optional<ice::Path> path_;
+  bool path_changed_ = false;
+  std::uint64_t agents_version_ = 0;
+  LinkTimes times_;
+  std::deque<signaling::Message> messages_;
+  std::deque<ice::Transmit> transmits_;
+};
+
+}  // namespace floe::engine

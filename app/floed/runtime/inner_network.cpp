@@ -1,0 +1,121 @@
+#include "app/floed/runtime/inner_network.h"
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "tun/linux_device.h"
+#include "tun/netlink.h"
+
+namespace floe::daemon {
+namespace {
+
+constexpr std::uint32_t kQueueLength = 500;  // packets
+constexpr int kMaxPackets = 64;              // Before other work has its turn.
+
+/// Refuses routes that would take away a network this machine is in: its LAN, and with it perhaps
+/// the very session somebody is typing in.
+Result<void> CheckRoutes(tun::Netlink& netlink, const config::Config& config) {
+  if (config.allow_overlap) {
+    return {};
+  }
+  const auto routes = netlink.Routes();
+  if (!routes) {
+    return Fail(routes.error());
+  }
+  for (const config::PeerConfig& peer : config.peers) {
+    for (const IpPrefix& prefix : peer.allowed_ips) {
+      for (const tun::Route& route : *routes) {
+        if (route.connected && route.interface != config.tun.name && route.destination.length > 0 &&
+            !route.destination.address.is_link_local() &&
+            !route.destination.address.is_multicast() && route.destination.Overlaps(prefix)) {
+          return Fail(Error{std::make_error_code(std::errc::address_in_use),
+                            "allowed_ips " + ToString(prefix) + " of peer " + peer.name +
+                                " overlap " + ToString(route.destination) + " on " +
+                                route.interface +
+                                "; take another range, or set routing.allow_overlap = true"});
+        }
+      }
+    }
+  }
+  return {};
+}
+
+Result<void> Configure(tun::Netlink& netlink, const tun::LinuxDevice& device,
+                       const config::Config& config) {
+  if (auto up = netlink.SetUp(device.index(), config.tun.mtu, kQueueLength); !up) {
+    return up;
+  }
+  for (const config::InterfaceAddress& address : config.node.addresses) {
+    if (auto added = netlink.AddAddress(device.index(), address.ip, address.prefix_length);
+        !added) {
+      return added;
+    }
+  }
+  for (const config::PeerConfig& peer : config.peers) {
+    for (const IpPrefix& prefix : peer.allowed_ips) {
+      if (auto added = netlink.AddRoute(device.index(), prefix); !added) {
+        return added;
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<InnerNetwork>> InnerNetwork::Open(uv::Loop& loop,
+                                                         const config::Config& config,
+                                                         Handlers handlers) {
+  auto netlink = tun::Netlink::Open();
+  if (!netlink) {
+    return Fail(std::move(netlink.error()));
+  }
+  if (auto checked = CheckRoutes(*netlink, config); !checked) {
+    return Fail(std::move(checked.error()));
+  }
+  auto device = tun::LinuxDevice::Open(config.tun.name, config.tun.mtu);
+  if (!device) {
+    return Fail(std::move(device.error()));
+  }
+  if (auto configured = Configure(*netlink, **device, config); !configured) {
+    return Fail(std::move(configured.error()));
+  }
+  auto network = std::make_unique<InnerNetwork>(std::move(*device), std::move(handlers));
+  auto poll =
+      uv::Poll::Make(loop, network->device_->poll_fd(), [self = network.get()] { self->Read(); });
+  if (!poll) {
+    return Fail(std::move(poll.error()));
+  }
+  network->poll_ = std::move(*poll);
+  network->poll_->Watch(uv::Interest::kReadable);
+  return network;
+}
+
+InnerNetwork::InnerNetwork(std::unique_ptr<tun::Device> device, Handlers handlers)
+    : device_(std::move(device)), handlers_(std::move(handlers)), buffer_(device_->mtu()) {}
+
+void InnerNetwork::Read() {
+  for (int i = 0; i < kMaxPackets; ++i) {
+    const auto size = device_->Read(buffer_);
+    if (!size) {
+      poll_->Watch(uv::Interest::kNone);
+      handlers_.on_failure(size.error());
+      return;
+    }
+    if (!*size) {
+      break;
+    }
+    handlers_.on_packet(Bytes(buffer_).first(**size));
+  }
+  handlers_.on_batch();
+}
+
+void InnerNetwork::Write(Bytes packet) {
+  if (const auto written = device_->Write(packet); !written) {
+    poll_->Watch(uv::Interest::kNone);
+    handlers_.on_failure(written.error());
+  }
+}
+
+}  // namespace floe::daemon

@@ -1,0 +1,51 @@
+// The network inside the tunnel: the TUN device with its addresses and routes.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "app/config/config.h"
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/uv/loop.h"
+#include "base/uv/poll.h"
+#include "tun/device.h"
+
+namespace floe::daemon {
+
+/// All of it goes with the object, or with the process: addresses and routes are the interface's,
+/// and the interface is the descriptor's.
+class InnerNetwork {
+ public:
+  struct Handlers {
+    std::function<void(Bytes)> on_packet;
+    std::function<void()> on_batch;
+    std::function<void(const Error&)> on_failure;  // The device is gone.
+  };
+
+  /// Fails without having changed anything: no /dev/net/tun, no permission, or a route that would
+  /// cover a network this machine is in.
+  [[nodiscard]] static Result<std::unique_ptr<InnerNetwork>> Open(uv::Loop& loop,
+                                                                  const config::Config& config,
+                                                                  Handlers handlers);
+
+  InnerNetwork(std::unique_ptr<tun::Device> device, Handlers handlers);
+
+  InnerNetwork(const InnerNetwork&) = delete;
+  InnerNetwork& operator=(const InnerNetwork&) = delete;
+
+  void Write(Bytes packet);
+
+ private:
+  void Read();
+
+  std::unique_ptr<tun::Device> device_;
+  Handlers handlers_;
+  std::vector<std::uint8_t> buffer_;
+  std::unique_ptr<uv::Poll> poll_;
+};
+
+}  // namespace floe::daemon

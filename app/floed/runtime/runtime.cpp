@@ -1,0 +1,379 @@
+#include "app/floed/runtime/runtime.h"
+
+#include <algorithm>
+#include <ctime>
+
+#include "base/log.h"
+#include "base/uv/sd_notify.h"
+
+namespace floe::daemon {
+namespace {
+
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+
+// Asleep for this long, a machine may be on another network, and its NAT has forgotten it.
+constexpr nanoseconds kSleptLong = seconds(2);
+
+nanoseconds ReadClock(clockid_t clock) {
+  timespec time{};
+  clock_gettime(clock, &time);
+  return seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
+}
+
+nanoseconds UnixTime() {
+  return ReadClock(CLOCK_REALTIME);
+}
+
+/// CLOCK_BOOTTIME goes on while the machine sleeps, CLOCK_MONOTONIC does not.
+nanoseconds TimeSuspended() {
+  return ReadClock(CLOCK_BOOTTIME) - ReadClock(CLOCK_MONOTONIC);
+}
+
+engine::PathPolicy ToPolicy(config::PathPreference preference) {
+  switch (preference) {
+    case config::PathPreference::kDirectOnly:
+      return engine::PathPolicy::kDirectOnly;
+    case config::PathPreference::kRelayOnly:
+      return engine::PathPolicy::kRelayOnly;
+    case config::PathPreference::kAuto:
+    case config::PathPreference::kDirect:
+    case config::PathPreference::kRelay:
+      return engine::PathPolicy::kAll;
+  }
+  return engine::PathPolicy::kAll;
+}
+
+engine::EngineConfig ToEngineConfig(const config::Config& config) {
+  engine::EngineConfig result{.name = config.node.name,
+                              .private_key = config.node.private_key.Clone(),
+                              .policy = ToPolicy(config.paths.prefer)};
+  for (const config::InterfaceAddress& address : config.node.addresses) {
+    result.addresses.push_back(address.ip);
+  }
+  for (const config::RendezvousUrl& url : config.rendezvous) {
+    if (auto parsed = signaling::ParseUrl(url.text)) {
+      result.rendezvous.push_back(std::move(*parsed));
+    }
+  }
+  for (const config::PeerConfig& peer : config.peers) {
+    engine::PeerConfig entry{.name = peer.name,
+                             .key = peer.public_key,
+                             .allowed_ips = peer.allowed_ips,
+                             .persistent_keepalive = peer.persistent_keepalive,
+                             .is_static = peer.endpoint.has_value()};
+    if (peer.preshared_key) {
+      entry.preshared_key = peer.preshared_key->Clone();
+    }
+    result.peers.push_back(std::move(entry));
+  }
+  return result;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Runtime>> Runtime::Make(config::Config config) {
+  auto loop = uv::Loop::Make();
+  if (!loop) {
+    return floe::Fail(std::move(loop.error()));
+  }
+  auto runtime = std::make_unique<Runtime>(std::move(config), std::move(*loop));
+  if (auto taken = runtime->TakeMachine(); !taken) {
+    return floe::Fail(std::move(taken.error()));
+  }
+  runtime->MakeEngine();
+  return runtime;
+}
+
+Runtime::Runtime(config::Config config, std::unique_ptr<uv::Loop> loop)
+    : config_(std::move(config)), loop_(std::move(loop)), started_(uv::Loop::Now()) {}
+
+Runtime::~Runtime() = default;
+
+Result<void> Runtime::TakeMachine() {
+  auto signals = uv::Signals::Make(*loop_, [this](int signal) { HandleSignal(signal); });
+  if (!signals) {
+    return floe::Fail(std::move(signals.error()));
+  }
+  signals_ = std::move(*signals);
+  auto control = ControlServer::Listen(*loop_, config_.control_socket.string());
+  if (!control) {
+    return floe::Fail(std::move(control.error()));
+  }
+  control_ = std::move(*control);
+  auto underlay = Underlay::Open(
+      *loop_, config_,
+      {.on_datagram =
+           [this](const SocketAddress& local, const SocketAddress& remote, Bytes datagram) {
+             engine_->HandleDatagram(uv::Loop::Now(), local, remote, datagram);
+           },
+       .on_batch = [this] { Flush(); },
+       .on_change =
+           [this] {
+             const TimePoint now = uv::Loop::Now();
+             engine_->SetLocalAddresses(now, underlay_->addresses());
+             engine_->HandleNetworkChange(now);
+             Flush();
+           }});
+  if (!underlay) {
+    return floe::Fail(std::move(underlay.error()));
+  }
+  underlay_ = std::move(*underlay);
+  auto inner = InnerNetwork::Open(
+      *loop_, config_,
+      {.on_packet = [this](Bytes packet) { engine_->HandlePacket(uv::Loop::Now(), packet); },
+       .on_batch = [this] { Flush(); },
+       .on_failure = [this](const Error& error) { Fail(error); }});
+  if (!inner) {
+    return floe::Fail(std::move(inner.error()));
+  }
+  inner_ = std::move(*inner);
+  return {};
+}
+
+void Runtime::MakeEngine() {
+  const TimePoint now = uv::Loop::Now();
+  engine_ = std::make_unique<engine::Engine>(now, UnixTime(), ToEngineConfig(config_), random_);
+  timer_ = std::make_unique<uv::Timer>(*loop_, [this] { HandleTimer(); });
+  streams_ = std::make_unique<RendezvousStreams>(
+      *loop_, config_.node.fwmark,
+      RendezvousStreams::Handlers{.on_open =
+                                      [this](engine::StreamId id) {
+                                        engine_->HandleStreamOpened(uv::Loop::Now(), id);
+                                        Flush();
+                                      },
+                                  .on_bytes =
+                                      [this](engine::StreamId id, Bytes bytes) {
+                                        engine_->HandleStreamBytes(uv::Loop::Now(), id, bytes);
+                                        Flush();
+                                      },
+                                  .on_close =
+                                      [this](engine::StreamId id, std::string_view reason) {
+                                        engine_->HandleStreamClosed(uv::Loop::Now(), id, reason);
+                                        Flush();
+                                      }});
+  complained_.assign(config_.rendezvous.size(), false);
+  configured_servers_ = std::make_unique<ServerDirectory>(*loop_, [this](engine::Servers servers) {
+    engine_->SetServers(uv::Loop::Now(), std::move(servers));
+    Flush();
+  });
+  for (engine::StreamId id = 0; id < config_.rendezvous.size(); ++id) {
+    offered_servers_.push_back(
+        std::make_unique<ServerDirectory>(*loop_, [this, id](engine::Servers servers) {
+          engine_->SetOfferedServers(uv::Loop::Now(), id, std::move(servers));
+          Flush();
+        }));
+  }
+}
+
+control::ExitCode Runtime::Run() {
+  suspended_ = TimeSuspended();
+  if (auto started = underlay_->Start(); !started) {
+    Fail(started.error());
+    return exit_code_;
+  }
+  const TimePoint now = uv::Loop::Now();
+  engine_->SetLocalAddresses(now, underlay_->addresses());
+  configured_servers_->Resolve(
+      ConfiguredServers(config_, std::chrono::duration_cast<seconds>(UnixTime())));
+  engine_->Start(now);
+  Flush();
+  ResolveEndpoints();
+  StartControl();
+  log::Info("{} is up: {} peers, UDP port {}", config_.node.name, config_.peers.size(),
+            underlay_->port());
+  if (const auto told = uv::SdNotify("READY=1"); !told) {
+    log::Warn("{}: {}", told.error().context, told.error().code.message());
+  }
+  loop_->Run();
+  return exit_code_;
+}
+
+void Runtime::StartControl() {
+  control_->Start(
+      {.status = [this] { return MakeStatus(*engine_, Context()); },
+       .path = [this](engine::PeerId peer) { return MakePathStatus(*engine_, peer, Context()); },
+       .find_peer = [this](const std::string& text) { return FindPeer(text); },
+       .ping =
+           [this](engine::PeerId peer) {
+             const auto seq = engine_->Ping(uv::Loop::Now(), peer);
+             Flush();
+             return seq;
+           },
+       .set_wanted =
+           [this](engine::PeerId peer, bool wanted) {
+             engine_->SetWanted(uv::Loop::Now(), peer, wanted);
+             Flush();
+           },
+       .peer_count = config_.peers.size()});
+}
+
+void Runtime::ResolveEndpoints() {
+  for (engine::PeerId id = 0; id < config_.peers.size(); ++id) {
+    const auto& endpoint = config_.peers[id].endpoint;
+    if (!endpoint) {
+      continue;
+    }
+    if (const auto ip = ParseIpAddress(endpoint->host)) {
+      engine_->SetEndpoint(uv::Loop::Now(), id, {*ip, endpoint->port});
+      continue;
+    }
+    endpoint_resolvers_.push_back(std::make_unique<uv::Resolver>(*loop_));
+    const auto on_resolved = [this, id](const Result<std::vector<SocketAddress>>& resolved) {
+      if (!resolved) {
+        log::Warn("endpoint of a peer: {}: {}", resolved.error().context,
+                  resolved.error().code.message());
+        return;
+      }
+      engine_->SetEndpoint(uv::Loop::Now(), id, resolved->front());
+      Flush();
+    };
+    if (const auto started =
+            endpoint_resolvers_.back()->Start(endpoint->host, endpoint->port, on_resolved);
+        !started) {
+      on_resolved(floe::Fail(started.error()));
+    }
+  }
+  Flush();
+}
+
+void Runtime::HandleTimer() {
+  const nanoseconds suspended = TimeSuspended();
+  if (suspended - suspended_ > kSleptLong) {
+    log::Info("woken after a sleep of {} s",
+              std::chrono::duration_cast<seconds>(suspended - suspended_).count());
+    engine_->HandleNetworkChange(uv::Loop::Now());
+  }
+  suspended_ = suspended;
+  engine_->HandleTimeout(uv::Loop::Now());
+  Flush();
+}
+
+void Runtime::Flush() {
+  if (flushing_) {
+    return;
+  }
+  flushing_ = true;
+  bool busy = true;
+  while (busy) {
+    FlushTransmits();
+    while (const auto packet = engine_->PollPacket()) {
+      inner_->Write(*packet);
+    }
+    while (const auto pong = engine_->PollPong()) {
+      control_->HandlePong(*pong);
+    }
+    while (const auto notice = engine_->PollNotice()) {
+      HandleNotice(*notice);
+    }
+    busy = false;
+    while (auto action = engine_->PollAction()) {
+      HandleAction(std::move(*action));
+      busy = true;
+    }
+  }
+  timer_->ArmAt(engine_->NextTimeout());
+  flushing_ = false;
+}
+
+void Runtime::FlushTransmits() {
+  std::vector<std::pair<SocketAddress, SocketAddress>> unreachable;
+  while (const auto transmit = engine_->PollTransmit()) {
+    const auto result = underlay_->Send(transmit->local, transmit->remote, transmit->payload);
+    if (result == uv::SendResult::kUnreachable) {
+      unreachable.emplace_back(transmit->local, transmit->remote);
+    }
+  }
+  for (const auto& [local, remote] : unreachable) {
+    engine_->HandleUnreachable(uv::Loop::Now(), local, remote);
+  }
+}
+
+void Runtime::HandleAction(engine::Action action) {
+  if (const auto* open = std::get_if<engine::OpenStream>(&action)) {
+    streams_->Open(*open);
+  } else if (const auto* write = std::get_if<engine::WriteStream>(&action)) {
+    streams_->Write(*write);
+  } else if (const auto* close = std::get_if<engine::CloseStream>(&action)) {
+    streams_->Close(*close);
+  } else if (const auto* resolve = std::get_if<engine::ResolveServers>(&action)) {
+    offered_servers_[resolve->id]->Resolve(OfferedServers(resolve->welcome));
+  }
+}
+
+void Runtime::HandleNotice(const engine::Notice& notice) {
+  if (const auto* up = std::get_if<engine::PeerUp>(&notice)) {
+    log::Info("{}: up, {}", config_.peers[up->peer].name, up->relayed ? "relayed" : "direct");
+  } else if (const auto* down = std::get_if<engine::PeerDown>(&notice)) {
+    log::Info("{}: down", config_.peers[down->peer].name);
+  } else if (const auto* moved = std::get_if<engine::PathMoved>(&notice)) {
+    log::Debug("{}: path {} ({}) <-> {} ({})", config_.peers[moved->peer].name,
+               ToString(moved->path.local), ToString(moved->path.local_type),
+               ToString(moved->path.remote), ToString(moved->path.remote_type));
+  } else if (const auto* connected = std::get_if<engine::RendezvousUp>(&notice)) {
+    complained_[connected->id] = false;
+    log::Info("rendezvous {}: connected", config_.rendezvous[connected->id].text);
+  } else if (const auto* lost = std::get_if<engine::RendezvousDown>(&notice)) {
+    if (!complained_[lost->id] && !stopping_) {
+      log::Warn("rendezvous {}: {}; trying again", config_.rendezvous[lost->id].text, lost->reason);
+    }
+    complained_[lost->id] = true;
+  }
+}
+
+void Runtime::HandleSignal(int signal) {
+  if (signal == SIGHUP) {
+    log::Info("SIGHUP: this version does not reload; restart floed to apply changes");
+    return;
+  }
+  if (stopping_) {
+    return;
+  }
+  stopping_ = true;
+  if (const auto told = uv::SdNotify("STOPPING=1"); !told) {
+    log::Debug("{}", told.error().context);
+  }
+  log::Info("stopping");
+  engine_->Stop(uv::Loop::Now());
+  Flush();
+  loop_->Stop();
+}
+
+void Runtime::Fail(const Error& error) {
+  log::Error("{}: {}", error.context, error.code.message());
+  exit_code_ = control::ExitCode::kNo;
+  loop_->Stop();
+}
+
+std::optional<engine::PeerId> Runtime::FindPeer(const std::string& text) const {
+  if (const auto peer = engine_->FindPeer(text)) {
+    return peer;
+  }
+  const auto key = ParsePublicKey(text);
+  const auto ip = ParseIpAddress(text);
+  for (engine::PeerId id = 0; id < config_.peers.size(); ++id) {
+    const config::PeerConfig& peer = config_.peers[id];
+    if (key && peer.public_key == *key) {
+      return id;
+    }
+    if (ip && std::ranges::any_of(peer.allowed_ips, [&](const IpPrefix& prefix) {
+          return prefix.length == ip->bits() && prefix.Contains(*ip);
+        })) {
+      return id;
+    }
+  }
+  return std::nullopt;
+}
+
+ReportContext Runtime::Context() const {
+  const TimePoint now = uv::Loop::Now();
+  return {.config = config_,
+          .clock = {.at = now,
+                    .wall = std::chrono::time_point_cast<std::chrono::milliseconds>(
+                        std::chrono::system_clock::now())},
+          .now = now,
+          .started = started_,
+          .listen_port = underlay_->port()};
+}
+
+}  // namespace floe::daemon

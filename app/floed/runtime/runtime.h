@@ -1,0 +1,83 @@
+// floed put together: the engine, and the sockets, device and clock it runs on.
+
+#pragma once
+
+#include <chrono>
+#include <csignal>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "app/config/config.h"
+#include "app/control/exit_code.h"
+#include "app/floed/engine/engine.h"
+#include "app/floed/runtime/control_server.h"
+#include "app/floed/runtime/inner_network.h"
+#include "app/floed/runtime/rendezvous_streams.h"
+#include "app/floed/runtime/server_directory.h"
+#include "app/floed/runtime/status_report.h"
+#include "app/floed/runtime/underlay.h"
+#include "base/result.h"
+#include "base/system_random.h"
+#include "base/uv/loop.h"
+#include "base/uv/resolver.h"
+#include "base/uv/signals.h"
+#include "base/uv/timer.h"
+
+namespace floe::daemon {
+
+class Runtime {
+ public:
+  /// Takes what it needs of the machine, all of it or nothing.
+  [[nodiscard]] static Result<std::unique_ptr<Runtime>> Make(config::Config config);
+
+  Runtime(config::Config config, std::unique_ptr<uv::Loop> loop);
+  ~Runtime();
+
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  /// Runs until SIGINT or SIGTERM. The exit code of the process.
+  [[nodiscard]] control::ExitCode Run();
+
+ private:
+  [[nodiscard]] Result<void> TakeMachine();
+  void MakeEngine();
+  void StartControl();
+  void ResolveEndpoints();
+  /// Drains every output of the engine, then arms the timer. Does nothing inside itself: whoever
+  /// gives the engine an input from within a drain is drained by it.
+  void Flush();
+  void FlushTransmits();
+  void HandleAction(engine::Action action);
+  void HandleNotice(const engine::Notice& notice);
+  void HandleSignal(int signal);
+  void HandleTimer();
+  void Fail(const Error& error);
+  [[nodiscard]] std::optional<engine::PeerId> FindPeer(const std::string& text) const;
+  [[nodiscard]] ReportContext Context() const;
+
+  config::Config config_;
+  std::unique_ptr<uv::Loop> loop_;
+  SystemRandom random_;
+  TimePoint started_;
+  std::unique_ptr<uv::Signals> signals_;
+  std::unique_ptr<ControlServer> control_;
+  std::unique_ptr<Underlay> underlay_;
+  std::unique_ptr<InnerNetwork> inner_;
+  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<RendezvousStreams> streams_;
+  std::unique_ptr<ServerDirectory> configured_servers_;
+  std::vector<std::unique_ptr<ServerDirectory>> offered_servers_;  // By StreamId.
+  std::vector<std::unique_ptr<uv::Resolver>> endpoint_resolvers_;
+  std::unique_ptr<uv::Timer> timer_;
+  std::vector<bool> complained_;  // By StreamId: that it cannot be reached has been said.
+  bool flushing_ = false;
+  bool stopping_ = false;
+  std::chrono::nanoseconds suspended_{0};  // How long the machine has slept since it started.
+  control::ExitCode exit_code_ = control::ExitCode::kDone;
+};
+
+}  // namespace floe::daemon

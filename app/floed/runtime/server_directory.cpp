@@ -1,0 +1,122 @@
+#include "app/floed/runtime/server_directory.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "ice/turn/authenticator.h"
+
+namespace floe::daemon {
+namespace {
+
+constexpr std::chrono::hours kRestLifetime{24};
+
+void AddRelay(std::vector<ServerName>& servers, const config::RelayUrl& url,
+              const std::string& username, const SecretString& password) {
+  if (url.transport != config::RelayTransport::kUdp) {
+    log::Info("relay {} left out: this version speaks TURN over UDP only", url.text);
+    return;
+  }
+  servers.push_back(
+      {.server = url.server, .relay = true, .username = username, .password = password.Clone()});
+}
+
+}  // namespace
+
+std::vector<ServerName> ConfiguredServers(const config::Config& config,
+                                          std::chrono::seconds unix_time) {
+  std::vector<ServerName> servers;
+  for (const config::StunUrl& url : config.stun) {
+    servers.push_back({.server = url.server});
+  }
+  for (const config::RelayConfig& relay : config.relays) {
+    std::string username = relay.username;
+    SecretString password;
+    if (relay.password) {
+      password = relay.password->Clone();
+    } else if (relay.shared_secret) {
+      username = ice::turn::RestUsername(unix_time + kRestLifetime, relay.username);
+      password = ice::turn::RestPassword(*relay.shared_secret, username);
+    }
+    for (const config::RelayUrl& url : relay.urls) {
+      AddRelay(servers, url, username, password);
+    }
+  }
+  return servers;
+}
+
+std::vector<ServerName> OfferedServers(const signaling::Welcome& welcome) {
+  std::vector<ServerName> servers;
+  for (const std::string& text : welcome.stun) {
+    if (const auto url = config::ParseStunUrl(text)) {
+      servers.push_back({.server = url->server});
+    }
+  }
+  for (const signaling::TurnCredentials& turn : welcome.turn) {
+    for (const std::string& text : turn.urls) {
+      if (const auto url = config::ParseRelayUrl(text)) {
+        AddRelay(servers, *url, turn.username, turn.password);
+      }
+    }
+  }
+  return servers;
+}
+
+ServerDirectory::ServerDirectory(uv::Loop& loop, std::function<void(engine::Servers)> on_servers)
+    : on_servers_(std::move(on_servers)), resolver_(loop) {}
+
+void ServerDirectory::Resolve(std::vector<ServerName> names) {
+  resolver_.Cancel();
+  names_ = std::move(names);
+  found_.assign(names_.size(), {});
+  next_ = 0;
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    if (const auto ip = ParseIpAddress(names_[i].server.host)) {
+      found_[i] = {{*ip, names_[i].server.port}};
+    }
+  }
+  Report();
+  Next();
+}
+
+void ServerDirectory::Next() {
+  while (next_ < names_.size() && !found_[next_].empty()) {
+    ++next_;
+  }
+  if (next_ == names_.size()) {
+    return;
+  }
+  const config::HostPort& server = names_[next_].server;
+  const auto started = resolver_.Start(
+      server.host, server.port, [this](Result<std::vector<SocketAddress>> resolved) {
+        if (resolved) {
+          found_[next_] = std::move(*resolved);
+          Report();
+        } else {
+          log::Warn("{}: {}", resolved.error().context, resolved.error().code.message());
+        }
+        ++next_;
+        Next();
+      });
+  if (!started) {
+    ++next_;
+    Next();
+  }
+}
+
+void ServerDirectory::Report() {
+  engine::Servers servers;
+  for (std::size_t i = 0; i < names_.size(); ++i) {
+    for (const SocketAddress& address : found_[i]) {
+      if (names_[i].relay) {
+        servers.relays.push_back({.address = address,
+                                  .username = names_[i].username,
+                                  .password = names_[i].password.Clone()});
+      } else {
+        servers.stun.push_back(address);
+      }
+    }
+  }
+  on_servers_(std::move(servers));
+}
+
+}  // namespace floe::daemon

@@ -1,0 +1,58 @@
+// Turns the STUN and TURN servers of the configuration, or those a rendezvous hands out, into
+// addresses.
+
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/config/config.h"
+#include "app/floed/engine/engine.h"
+#include "base/secret.h"
+#include "base/socket_address.h"
+#include "base/uv/loop.h"
+#include "base/uv/resolver.h"
+
+namespace floe::daemon {
+
+/// A server as it is written down.
+struct ServerName {
+  config::HostPort server;
+  bool relay = false;
+  std::string username;  // Of a relay.
+  SecretString password;
+};
+
+/// The servers of floe.toml that this version can use: TURN over TCP and TLS is left out. With a
+/// shared secret, credentials are made that are good for a day from `unix_time`.
+[[nodiscard]] std::vector<ServerName> ConfiguredServers(const config::Config& config,
+                                                        std::chrono::seconds unix_time);
+
+/// The same of what a rendezvous hands out. What cannot be read is left out.
+[[nodiscard]] std::vector<ServerName> OfferedServers(const signaling::Welcome& welcome);
+
+/// Looks names up one after the other and reports after each, so that one that hangs delays none
+/// but those behind it; numeric addresses need no look-up and are reported at once.
+class ServerDirectory {
+ public:
+  /// The loop must outlive it.
+  ServerDirectory(uv::Loop& loop, std::function<void(engine::Servers)> on_servers);
+
+  /// Replaces what was asked for before.
+  void Resolve(std::vector<ServerName> names);
+
+ private:
+  void Next();
+  void Report();
+
+  std::vector<ServerName> names_;
+  std::vector<std::vector<SocketAddress>> found_;  // For each name.
+  std::size_t next_ = 0;
+  std::function<void(engine::Servers)> on_servers_;
+  uv::Resolver resolver_;
+};
+
+}  // namespace floe::daemon

@@ -1,0 +1,177 @@
+#include "app/floed/runtime/status_report.h"
+
+#include <string>
+
+namespace floe::daemon {
+namespace {
+
+double Milliseconds(Duration duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
+
+control::NatKind ToControl(ice::NatKind kind) {
+  switch (kind) {
+    case ice::NatKind::kUnknown:
+      return control::NatKind::kUnknown;
+    case ice::NatKind::kNone:
+      return control::NatKind::kNone;
+    case ice::NatKind::kEasy:
+      return control::NatKind::kEasy;
+    case ice::NatKind::kHard:
+      return control::NatKind::kHard;
+    case ice::NatKind::kBlocked:
+      return control::NatKind::kBlocked;
+  }
+  return control::NatKind::kUnknown;
+}
+
+control::PeerState StateOf(const engine::Engine& engine, engine::PeerId peer) {
+  const engine::Link& link = engine.link(peer);
+  if (!engine.IsWanted(peer)) {
+    return control::PeerState::kDown;
+  }
+  if (engine.IsUp(peer)) {
+    return control::PeerState::kUp;
+  }
+  if (link.peer_offline() && !link.path()) {
+    return control::PeerState::kOffline;
+  }
+  return control::PeerState::kConnecting;
+}
+
+/// Says what kept the direct pairs from working, as far as this side can tell.
+std::string WhyRelayed(const engine::Engine& engine, const engine::Link& link) {
+  const ice::Agent* agent = link.agent();
+  std::size_t tried = 0;
+  for (const ice::Pair& pair : agent != nullptr ? agent->pairs() : std::vector<ice::Pair>{}) {
+    tried += ice::IsDirect(ice::TierOf(pair.local.type, pair.remote.type)) ? 1U : 0U;
+  }
+  std::string why;
+  if (tried == 0) {
+    why = "there is no pair of addresses to try directly";
+  } else {
+    why = "none of the " + std::to_string(tried) + " direct pairs tried has answered";
+  }
+  if (engine.gatherer().nat() == ice::NatKind::kHard) {
+    why += "; the NAT on this side uses another port for each destination";
+  } else if (engine.gatherer().nat() == ice::NatKind::kBlocked) {
+    why += "; UDP seems to be blocked on this side";
+  }
+  return why;
+}
+
+control::PeerStatus MakePeerStatus(const engine::Engine& engine, engine::PeerId id,
+                                   const ReportContext& context) {
+  const config::PeerConfig& configured = context.config.peers[id];
+  const engine::Link& link = engine.link(id);
+  const tunnel::PeerStats stats = engine.Stats(id);
+  control::PeerStatus peer{.name = configured.name,
+                           .public_key = configured.public_key,
+                           .state = StateOf(engine, id),
+                           .path = MakePathStatus(engine, id, context),
+                           .allowed_ips = configured.allowed_ips,
+                           .rx_bytes = stats.rx_bytes,
+                           .tx_bytes = stats.tx_bytes};
+  if (configured.endpoint) {
+    peer.endpoint = ToString(*configured.endpoint);
+  }
+  if (link.times().path_since) {
+    peer.since = context.clock.At(*link.times().path_since);
+  }
+  if (peer.path.kind == control::PathKind::kRelay) {
+    peer.why_relayed = WhyRelayed(engine, link);
+  }
+  if (stats.latest_handshake) {
+    peer.latest_handshake = context.clock.At(*stats.latest_handshake);
+  }
+  const engine::LinkTimes& times = link.times();
+  if (times.started && times.first_path) {
+    peer.first_path_ms = Milliseconds(*times.first_path - *times.started);
+  }
+  if (times.started && times.direct) {
+    peer.direct_ms = Milliseconds(*times.direct - *times.started);
+  }
+  return peer;
+}
+
+}  // namespace
+
+control::WallTime WallClock::At(TimePoint time) const {
+  return wall + std::chrono::duration_cast<std::chrono::milliseconds>(time - at);
+}
+
+control::PathStatus MakePathStatus(const engine::Engine& engine, engine::PeerId peer,
+                                   const ReportContext& context) {
+  control::PathStatus status{.mtu = context.config.tun.mtu};
+  if (const auto endpoint = engine.endpoint(peer)) {
+    status.kind = control::PathKind::kDirect;
+    status.remote = endpoint;
+    return status;
+  }
+  const engine::Link& link = engine.link(peer);
+  if (!link.path()) {
+    return status;
+  }
+  const bool direct = ice::IsDirect(link.path()->tier());
+  status.kind = direct ? control::PathKind::kDirect : control::PathKind::kRelay;
+  status.local_type = link.path()->local_type;
+  status.remote_type = link.path()->remote_type;
+  status.local = link.path()->local;
+  status.remote = link.path()->remote;
+  if (link.times().path_since) {
+    status.since = context.clock.At(*link.times().path_since);
+  }
+  if (const ice::Pair* pair = link.selected()) {
+    status.rtt_ms = Milliseconds(pair->rtt);
+    status.loss = pair->loss;
+  }
+  return status;
+}
+
+control::Status MakeStatus(const engine::Engine& engine, const ReportContext& context) {
+  using State = signaling::Client::State;
+  control::Status status;
+  status.node = {.name = context.config.node.name,
+                 .public_key = context.config.node.public_key,
+                 .listen_port = context.listen_port,
+                 .nat = ToControl(engine.gatherer().nat()),
+                 .since = context.clock.At(context.started)};
+  for (const config::InterfaceAddress& address : context.config.node.addresses) {
+    status.node.addresses.push_back(address.ip);
+  }
+  bool any_connected = context.config.rendezvous.empty();
+  for (engine::StreamId id = 0; id < context.config.rendezvous.size(); ++id) {
+    const signaling::Client& client = engine.rendezvous(id);
+    control::RendezvousStatus rendezvous{.url = context.config.rendezvous[id].text};
+    switch (client.state()) {
+      case State::kLoggedIn:
+        rendezvous.state = control::ServerState::kConnected;
+        any_connected = true;
+        break;
+      case State::kStopped:
+      case State::kWaiting:
+        rendezvous.state = control::ServerState::kDisconnected;
+        break;
+      case State::kConnecting:
+      case State::kUpgrading:
+      case State::kGreeting:
+      case State::kProving:
+        rendezvous.state = control::ServerState::kConnecting;
+        break;
+    }
+    if (client.rtt()) {
+      rendezvous.rtt_ms = Milliseconds(*client.rtt());
+    }
+    status.rendezvous.push_back(std::move(rendezvous));
+  }
+  for (engine::PeerId id = 0; id < context.config.peers.size(); ++id) {
+    status.peers.push_back(MakePeerStatus(engine, id, context));
+  }
+  if (!any_connected) {
+    status.health.emplace_back(
+        "no rendezvous server is reachable: links that are up go on, lost ones cannot come back");
+  }
+  return status;
+}
+
+}  // namespace floe::daemon

@@ -1,0 +1,36 @@
+// What the engine knows, in the words of `floe status`.
+
+#pragma once
+
+#include "app/config/config.h"
+#include "app/control/status.h"
+#include "app/control/wall_time.h"
+#include "app/floed/engine/engine.h"
+#include "base/time.h"
+
+namespace floe::daemon {
+
+/// The wall clock at a point of the monotonic one.
+struct WallClock {
+  TimePoint at;
+  control::WallTime wall;
+
+  [[nodiscard]] control::WallTime At(TimePoint time) const;
+};
+
+struct ReportContext {
+  const config::Config& config;
+  WallClock clock;
+  TimePoint now;
+  TimePoint started;
+  std::uint16_t listen_port = 0;
+};
+
+[[nodiscard]] control::Status MakeStatus(const engine::Engine& engine,
+                                         const ReportContext& context);
+
+/// The path of one peer, as in MakeStatus().
+[[nodiscard]] control::PathStatus MakePathStatus(const engine::Engine& engine, engine::PeerId peer,
+                                                 const ReportContext& context);
+
+}  // namespace floe::daemon

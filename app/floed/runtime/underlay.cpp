@@ -1,0 +1,149 @@
+#include "app/floed/runtime/underlay.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/log.h"
+#include "tun/interfaces.h"
+#include "tun/netlink.h"
+
+namespace floe::daemon {
+namespace {
+
+constexpr Duration kSettle = std::chrono::milliseconds(50);
+constexpr std::size_t kMaxBatches = 8;  // Of 32 datagrams, before other work has its turn.
+
+/// The metric of each interface's default route; interfaces without one are not in it.
+std::map<std::uint32_t, std::uint32_t> DefaultRouteMetrics() {
+  std::map<std::uint32_t, std::uint32_t> metrics;
+  auto netlink = tun::Netlink::Open();
+  if (!netlink) {
+    return metrics;
+  }
+  const auto routes = netlink->Routes();
+  if (!routes) {
+    return metrics;
+  }
+  for (const tun::Route& route : *routes) {
+    if (route.destination.length == 0) {
+      const auto [it, first] = metrics.emplace(route.index, route.metric);
+      it->second = std::min(it->second, route.metric);
+    }
+  }
+  return metrics;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Underlay>> Underlay::Open(uv::Loop& loop, const config::Config& config,
+                                                 Handlers handlers) {
+  auto v4 = uv::UdpSocket::Open(IpFamily::kIpv4, config.node.listen_port, config.node.fwmark);
+  if (!v4) {
+    return Fail(std::move(v4.error()));
+  }
+  std::optional<uv::UdpSocket> v6;
+  auto opened = uv::UdpSocket::Open(IpFamily::kIpv6, v4->port(), config.node.fwmark);
+  if (opened) {
+    v6 = std::move(*opened);
+  } else if (opened.error().code == std::errc::address_in_use) {
+    return Fail(std::move(opened.error()));
+  } else {
+    log::Debug("no IPv6: {}", opened.error().context);
+  }
+  auto monitor = tun::InterfaceMonitor::Open();
+  if (!monitor) {
+    return Fail(std::move(monitor.error()));
+  }
+  tun::AddressPolicy policy{.own_interface = config.tun.name,
+                            .ignore_cidrs = config.paths.ignore_cidrs};
+  if (!config.paths.ignore_interfaces.empty()) {
+    policy.ignore_interfaces = config.paths.ignore_interfaces;
+  }
+  return std::make_unique<Underlay>(loop, std::move(*v4), std::move(v6), std::move(*monitor),
+                                    std::move(policy), std::move(handlers));
+}
+
+Underlay::Underlay(uv::Loop& loop, uv::UdpSocket v4, std::optional<uv::UdpSocket> v6,
+                   tun::InterfaceMonitor monitor, tun::AddressPolicy policy, Handlers handlers)
+    : loop_(loop),
+      v4_(std::move(v4)),
+      v6_(std::move(v6)),
+      monitor_(std::move(monitor)),
+      policy_(std::move(policy)),
+      handlers_(std::move(handlers)),
+      settle_(loop, [this] {
+        if (UpdateAddresses()) {
+          handlers_.on_change();
+        }
+      }) {
+  UpdateAddresses();
+}
+
+Result<void> Underlay::Start() {
+  auto v4 = uv::Poll::Make(loop_, v4_.fd(), [this] { Receive(v4_); });
+  if (!v4) {
+    return Fail(std::move(v4.error()));
+  }
+  poll_v4_ = std::move(*v4);
+  poll_v4_->Watch(uv::Interest::kReadable);
+  if (v6_) {
+    auto v6 = uv::Poll::Make(loop_, v6_->fd(), [this] { Receive(*v6_); });
+    if (!v6) {
+      return Fail(std::move(v6.error()));
+    }
+    poll_v6_ = std::move(*v6);
+    poll_v6_->Watch(uv::Interest::kReadable);
+  }
+  auto monitor = uv::Poll::Make(loop_, monitor_.fd(), [this] {
+    if (monitor_.Drain()) {
+      settle_.ArmAt(uv::Loop::Now() + kSettle);
+    }
+  });
+  if (!monitor) {
+    return Fail(std::move(monitor.error()));
+  }
+  poll_monitor_ = std::move(*monitor);
+  poll_monitor_->Watch(uv::Interest::kReadable);
+  return {};
+}
+
+void Underlay::Receive(uv::UdpSocket& socket) {
+  socket.Receive(handlers_.on_datagram, kMaxBatches);
+  handlers_.on_batch();
+}
+
+uv::SendResult Underlay::Send(const SocketAddress& local, const SocketAddress& remote,
+                              Bytes datagram) {
+  if (remote.ip.is_v4()) {
+    return v4_.Send(local, remote, datagram);
+  }
+  return v6_ ? v6_->Send(local, remote, datagram) : uv::SendResult::kUnreachable;
+}
+
+bool Underlay::UpdateAddresses() {
+  const auto all = tun::ListAddresses();
+  if (!all) {
+    log::Warn("cannot list addresses: {}: {}", all.error().context, all.error().code.message());
+    return false;
+  }
+  std::vector<tun::InterfaceAddress> usable = tun::UsableAddresses(*all, policy_);
+  std::erase_if(usable,
+                [&](const tun::InterfaceAddress& address) { return address.ip.is_v6() && !v6_; });
+  const auto metrics = DefaultRouteMetrics();
+  std::ranges::stable_sort(usable, {}, [&](const tun::InterfaceAddress& address) {
+    const auto metric = metrics.find(address.index);
+    return metric == metrics.end() ? std::uint64_t{UINT32_MAX} + 1 : std::uint64_t{metric->second};
+  });
+  std::vector<SocketAddress> addresses;
+  for (const tun::InterfaceAddress& address : usable) {
+    addresses.push_back({address.ip, port()});
+  }
+  if (addresses == addresses_) {
+    return false;
+  }
+  addresses_ = std::move(addresses);
+  return true;
+}
+
+}  // namespace floe::daemon

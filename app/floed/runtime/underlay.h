@@ -1,0 +1,77 @@
+// The network under the tunnel: our UDP sockets, and the addresses they can be reached at.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "app/config/config.h"
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/socket_address.h"
+#include "base/uv/loop.h"
+#include "base/uv/poll.h"
+#include "base/uv/timer.h"
+#include "base/uv/udp_socket.h"
+#include "tun/interface_monitor.h"
+#include "tun/usable_addresses.h"
+
+namespace floe::daemon {
+
+/// One port for IPv4 and the same for IPv6, where the machine has it.
+class Underlay {
+ public:
+  using OnDatagram = uv::UdpSocket::OnDatagram;
+
+  /// `on_change` is called a moment after addresses() has become another list; `on_batch` after a
+  /// batch of datagrams.
+  struct Handlers {
+    OnDatagram on_datagram;
+    std::function<void()> on_batch;
+    std::function<void()> on_change;
+  };
+
+  /// The loop must outlive it. Fails if the port is taken.
+  [[nodiscard]] static Result<std::unique_ptr<Underlay>> Open(uv::Loop& loop,
+                                                              const config::Config& config,
+                                                              Handlers handlers);
+
+  Underlay(uv::Loop& loop, uv::UdpSocket v4, std::optional<uv::UdpSocket> v6,
+           tun::InterfaceMonitor monitor, tun::AddressPolicy policy, Handlers handlers);
+
+  Underlay(const Underlay&) = delete;
+  Underlay& operator=(const Underlay&) = delete;
+
+  /// Begins to watch. What on_datagram calls must be ready.
+  [[nodiscard]] Result<void> Start();
+
+  [[nodiscard]] uv::SendResult Send(const SocketAddress& local, const SocketAddress& remote,
+                                    Bytes datagram);
+
+  /// Usable addresses with our port, those of the default route first.
+  [[nodiscard]] const std::vector<SocketAddress>& addresses() const { return addresses_; }
+
+  [[nodiscard]] std::uint16_t port() const { return v4_.port(); }
+
+ private:
+  void Receive(uv::UdpSocket& socket);
+  /// Returns whether addresses() changed.
+  bool UpdateAddresses();
+
+  uv::Loop& loop_;
+  uv::UdpSocket v4_;
+  std::optional<uv::UdpSocket> v6_;
+  tun::InterfaceMonitor monitor_;
+  tun::AddressPolicy policy_;
+  Handlers handlers_;
+  std::vector<SocketAddress> addresses_;
+  std::unique_ptr<uv::Poll> poll_v4_;
+  std::unique_ptr<uv::Poll> poll_v6_;
+  std::unique_ptr<uv::Poll> poll_monitor_;
+  uv::Timer settle_;  // One change makes many messages; wait for the last.
+};
+
+}  // namespace floe::daemon

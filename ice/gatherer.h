@@ -1,0 +1,177 @@
+// Finds the addresses at which this machine can be reached, and keeps them working.
+//
+// One gatherer serves all peers: sockets, reflexive addresses and relay allocations are per
+// machine, checks are per peer.  Source: RFC 8445 section 5.1, RFC 8656.
+
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/random.h"
+#include "base/secret.h"
+#include "base/socket_address.h"
+#include "base/time.h"
+#include "ice/agent.h"
+#include "ice/candidate.h"
+#include "ice/stun/message.h"
+#include "ice/turn/client.h"
+
+namespace floe::ice {
+
+/// A TURN server over UDP.
+struct RelayServer {
+  SocketAddress address;
+  std::string username;
+  SecretString password;
+};
+
+struct CandidateAdded {
+  Candidate candidate;
+};
+
+/// The address no longer leads here.
+struct CandidateRemoved {
+  Candidate candidate;
+};
+
+/// Every server has answered or been given up for the time being. Candidates may still come.
+struct GatheringDone {};
+
+using GathererEvent = std::variant<CandidateAdded, CandidateRemoved, GatheringDone>;
+
+/// What the answers of several servers say about the NAT we are behind.
+enum class NatKind : std::uint8_t {
+  kUnknown,
+  kNone,     // The servers see our own address.
+  kEasy,     // One outside port, whoever is asked: endpoint-independent mapping.
+  kHard,     // Another outside port for each server.
+  kBlocked,  // Servers are known and none answers.
+};
+
+[[nodiscard]] std::string_view ToString(NatKind kind);
+
+/// Owns no socket and no timer: one input, then all outputs, then sleep until NextTimeout().
+class Gatherer {
+ public:
+  /// `random` must outlive the gatherer.
+  explicit Gatherer(RandomSource& random);
+
+  Gatherer(const Gatherer&) = delete;
+  Gatherer& operator=(const Gatherer&) = delete;
+
+  // Inputs.
+
+  /// All addresses of ours that datagrams can be sent from, each with the port of our socket, the
+  /// preferred ones first. Call again whenever they change.
+  void SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>& addresses);
+
+  /// At most kMaxServers of each are used. Servers that stay the same keep their state.
+  void SetServers(TimePoint now, const std::vector<SocketAddress>& stun,
+                  std::vector<RelayServer> relays);
+
+  /// Asks every server again, because our addresses may be others from now on.
+  void HandleNetworkChange(TimePoint now);
+
+  enum class Verdict : std::uint8_t {
+    kNotMine,
+    kConsumed,
+    kData,  // It came through a relay: `local`, `remote` and `payload` are what was inside.
+  };
+
+  struct Inbound {
+    Verdict verdict = Verdict::kNotMine;
+    SocketAddress local;
+    SocketAddress remote;
+    Bytes payload;  // Borrows the datagram.
+  };
+
+  Inbound HandleDatagram(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
+                         Bytes datagram);
+
+  /// Sends from a base, which may be a relayed address: then the relay is asked to.
+  void Send(TimePoint now, const SocketAddress& base, const SocketAddress& remote,
+            std::vector<std::uint8_t> payload);
+
+  /// Data will go this way: over a relay, it gets a channel (RFC 8656 section 12).
+  void UseForData(TimePoint now, const SocketAddress& base, const SocketAddress& remote);
+
+  /// Gives every allocation back to its server.
+  void Close(TimePoint now);
+
+  void HandleTimeout(TimePoint now);
+
+  // Outputs.
+
+  [[nodiscard]] std::optional<Transmit> PollTransmit();
+  [[nodiscard]] std::optional<GathererEvent> PollEvent();
+  [[nodiscard]] std::optional<TimePoint> NextTimeout() const;
+
+  [[nodiscard]] const std::vector<Candidate>& candidates() const { return candidates_; }
+
+  [[nodiscard]] NatKind nat() const;
+  [[nodiscard]] bool IsRelayed(const SocketAddress& base) const;
+  /// The relay server behind a relayed base, for the user's eyes.
+  [[nodiscard]] std::optional<SocketAddress> RelayOf(const SocketAddress& base) const;
+
+  static constexpr std::size_t kMaxServers = 4;
+
+ private:
+  /// What one STUN server says of one base.
+  struct Binding {
+    SocketAddress base;
+    SocketAddress server;
+    std::optional<SocketAddress> mapped;
+    std::vector<stun::TransactionId> ids;  // Any of them may be answered.
+    std::uint32_t sends = 0;
+    bool settled = false;  // Answered, or given up once.
+    TimePoint wake;
+  };
+
+  struct Relay {
+    RelayServer server;
+    std::unique_ptr<turn::Client> client;
+    std::optional<SocketAddress> relayed;  // While the allocation stands.
+    std::uint32_t failures = 0;
+    std::optional<TimePoint> retry;
+    bool settled = false;
+    std::map<IpAddress, TimePoint> permitted;  // When something was last sent there.
+  };
+
+  void MakeBindings(TimePoint now);
+  void SendBindingRequest(TimePoint now, Binding& binding);
+  bool HandleBindingResponse(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
+                             Bytes datagram);
+  void StartRelay(TimePoint now, Relay& relay);
+  void LoseRelay(TimePoint now, Relay& relay);
+  void DrainRelay(TimePoint now, Relay& relay);
+  void ForgetIdlePermissions(TimePoint now, Relay& relay);
+  [[nodiscard]] Relay* FindRelay(const SocketAddress& relayed);
+  void AddCandidate(Candidate candidate);
+  void RemoveCandidates(const SocketAddress& base);
+  void RemoveReflexive(const SocketAddress& base, const SocketAddress& mapped);
+  void AddReflexive(const SocketAddress& base, const SocketAddress& mapped,
+                    const SocketAddress& server);
+  [[nodiscard]] std::uint16_t LocalPreference(const SocketAddress& base) const;
+  void ReportIfDone();
+
+  RandomSource& random_;
+  std::vector<SocketAddress> addresses_;
+  std::vector<SocketAddress> stun_servers_;
+  std::vector<Binding> bindings_;
+  std::vector<Relay> relays_;
+  std::vector<Candidate> candidates_;
+  bool done_ = false;
+  std::deque<Transmit> transmits_;
+  std::deque<GathererEvent> events_;
+};
+
+}  // namespace floe::ice
