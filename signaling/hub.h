@@ -117,9 +117,9 @@ class Hub {
  private:
   struct Entry {
     HubConnection connection;
-    std::optional<PublicKey> node;         // Set by the login.
-    std::size_t unwritten = 0;             // bytes
-    std::optional<TimePoint> renew_at;     // Of the TURN credentials.
+    std::optional<PublicKey> node;       // Set by the login.
+    std::size_t unwritten = 0;           // bytes
+    std::optional<TimePoint> renew_at;   // Of the TURN credentials.
     std::optional<TimePoint> scheduled;  // Its place in timers_.
   };
 
