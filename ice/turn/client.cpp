@@ -16,9 +16,6 @@ using stun::AttributeType;
 using stun::Class;
 using stun::Method;
 
-// NATs forget a UDP mapping after 30 seconds at the earliest.
-constexpr seconds kKeepalive{25};
-
 }  // namespace
 
 Client::Client(TimePoint now, ClientConfig config, RandomSource& random)
@@ -103,7 +100,7 @@ void Client::HandleTimeout(TimePoint now) {
     CheckNow(now);
   }
   if (now >= keepalive_at_) {
-    keepalive_at_ = now + kKeepalive;
+    keepalive_at_ = now + kKeepaliveInterval;
     if (!probing_) {
       probing_ = true;
       Start(now, ProbeIntent{});
@@ -141,12 +138,12 @@ bool Client::Send(TimePoint now, const SocketAddress& peer, Bytes payload) {
     return false;
   }
   if (const auto channel = channels_.NumberOf(now, peer)) {
-    keepalive_at_ = now + kKeepalive;
+    keepalive_at_ = now + kKeepaliveInterval;
     outbox_.push_back(MakeChannelData(*channel, payload));
     return true;
   }
   if (ready() && permissions_.IsInstalled(now, peer.ip)) {
-    keepalive_at_ = now + kKeepalive;
+    keepalive_at_ = now + kKeepaliveInterval;
     SendIndication(peer, payload);
     return true;
   }
@@ -250,7 +247,7 @@ void Client::Flush(TimePoint now) {
 }
 
 void Client::Start(TimePoint now, Intent intent) {
-  keepalive_at_ = now + kKeepalive;
+  keepalive_at_ = now + kKeepaliveInterval;
   requests_.Start(now, std::move(intent));
 }
 

@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -160,6 +161,9 @@ class Client {
   Inbound Drop();
   Inbound HandleChannelData(TimePoint now, Bytes datagram);
   Inbound HandleDataIndication(const stun::MessageView& message);
+
+  // NATs forget a UDP mapping after 30 seconds at the earliest.
+  static constexpr Duration kKeepaliveInterval = std::chrono::seconds(25);
 
   /// `response` is nothing when the request has timed out.
   void HandleOutcome(TimePoint now, const Outcome& outcome, const stun::MessageView* response);

@@ -81,6 +81,7 @@ void Client::Finish(TimePoint now, const AllocateIntent& /*intent*/, const Outco
     return;
   }
   state_ = ClientState::kReady;
+  keepalive_at_ = now + kKeepaliveInterval;  // Not due at once, although the request may be old.
   relayed_ = *relayed;
   mapped_ = *mapped;
   events_.emplace_back(Allocated{.relayed = relayed_, .mapped = mapped_});
