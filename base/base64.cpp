@@ -1,5 +1,6 @@
 #include "base/base64.h"
 
+#include <algorithm>
 #include <sodium.h>
 
 namespace floe {
@@ -13,6 +14,10 @@ std::string EncodeBase64(Bytes bytes) {
 }
 
 std::optional<std::vector<std::uint8_t>> DecodeBase64(std::string_view text) {
+  // libsodium 1.0.18 takes every byte from 0x80 up for a slash.
+  if (!std::ranges::all_of(text, [](char c) { return c >= '+' && c <= 'z'; })) {
+    return std::nullopt;
+  }
   std::vector<std::uint8_t> bytes(text.size() / 4 * 3 + 3);
   std::size_t size = 0;
   const char* end = nullptr;

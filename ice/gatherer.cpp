@@ -123,6 +123,10 @@ void Gatherer::HandleNetworkChange(TimePoint now) {
     if (relay.retry) {
       relay.retry = now;
     }
+    if (relay.client && relay.client->ready()) {
+      relay.client->CheckNow(now);  // The allocation belongs to the address we had.
+      DrainRelay(now, relay);
+    }
   }
 }
 

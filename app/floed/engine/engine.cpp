@@ -292,6 +292,9 @@ void Engine::HandleTimeout(TimePoint now) {
     if (peers_[id].link->is_suspect() && (!next_recheck_ || now >= *next_recheck_)) {
       next_recheck_ = now + kRecheckInterval;
       gatherer_.HandleNetworkChange(now);
+      for (Client& client : clients_) {
+        client.client->HandleNetworkChange(now);
+      }
     }
   }
   Drain(now);
@@ -531,6 +534,9 @@ void Engine::HandleAnswered(TimePoint now, StreamId id, const signaling::Answere
   const Pending pending = asked->second;
   clients_[id].asked.erase(asked);
   Peer& peer = peers_[pending.peer];
+  if (answered.result == Result::kNotConnected) {
+    peer.link->HandleMessageLost();
+  }
   if (pending.number != peer.latest.number) {
     return;  // Overtaken: what counts is what became of the latest.
   }

@@ -68,7 +68,15 @@ void Link::HandleRendezvousUp(TimePoint now) {
       (!negotiation_.offer_outstanding() || peer_offline_ || offer_lost_)) {
     offers_ = 0;
     Offer(now);
+  } else if (messages_lost_ && described_ && current_) {
+    // What we have found since may be news to the peer; what is not, it knows to ignore.
+    Message message = MakeMessage(MessageKind::kCandidate);
+    AddCandidates(message);
+    if (!message.candidates.empty()) {
+      messages_.push_back(std::move(message));
+    }
   }
+  messages_lost_ = false;
 }
 
 void Link::HandleDelivery(TimePoint now, Delivery delivery) {
@@ -199,11 +207,14 @@ void Link::TakeRemote(TimePoint now, const Message& message) {
     // Answered: ICE gets its time.
     next_offer_ = now + std::max(OfferDelay(offers_), kOfferRetries[2]);
   }
-  AddRemoteCandidates(now, message.candidates);
+  // While an offer of ours waits, what comes belongs to the session before it.
+  ice::Agent& agent = negotiation_.offer_outstanding() && previous_ ? *previous_ : *current_;
+  AddRemoteCandidates(now, agent, message.candidates);
   DrainAgents(now);
 }
 
-void Link::AddRemoteCandidates(TimePoint now, const std::vector<std::string>& lines) {
+void Link::AddRemoteCandidates(TimePoint now, ice::Agent& agent,
+                               const std::vector<std::string>& lines) {
   for (const std::string& line : lines) {
     const auto candidate = ice::ParseCandidate(line);
     if (!candidate) {
@@ -213,7 +224,7 @@ void Link::AddRemoteCandidates(TimePoint now, const std::vector<std::string>& li
     if (LeadsIntoTunnel(candidate->address.ip) || !MayUse(*candidate)) {
       continue;
     }
-    if (const auto added = current_->AddRemoteCandidate(now, *candidate); !added) {
+    if (const auto added = agent.AddRemoteCandidate(now, *candidate); !added) {
       log::Debug("{}: candidate refused: {}", config_.name, ToString(added.error()));
     }
   }
@@ -239,6 +250,10 @@ void Link::AddOurDescription(Message& message) const {
   message.ufrag = current_->local_credentials().ufrag;
   message.password = current_->local_credentials().password;
   message.options = {std::string(kTrickle), std::string(kRenomination)};
+  AddCandidates(message);
+}
+
+void Link::AddCandidates(Message& message) const {
   for (const ice::Candidate& candidate : gatherer_.candidates()) {
     if (MayUse(candidate)) {
       message.candidates.push_back(ice::ToLine(candidate));
@@ -269,7 +284,11 @@ void Link::HandleLocalCandidate(TimePoint now, const ice::Candidate& candidate) 
   if (!current_ || !MayUse(candidate)) {
     return;
   }
-  current_->AddLocalCandidate(now, candidate);
+  for (const auto& agent : {current_.get(), previous_.get()}) {
+    if (agent != nullptr) {
+      agent->AddLocalCandidate(now, candidate);
+    }
+  }
   if (described_) {
     Message message = MakeMessage(MessageKind::kCandidate);
     message.candidates.push_back(ice::ToLine(candidate));
@@ -349,7 +368,9 @@ void Link::HandleTimeout(TimePoint now) {
   DrainAgents(now);
   if (next_offer_ && now >= *next_offer_) {
     next_offer_.reset();
-    if (wanted_ && !HasGoodPath()) {
+    // An offer that was never answered is made again even if the path has recovered since: until
+    // then the two ends would not agree on the session.
+    if (wanted_ && (!HasGoodPath() || negotiation_.offer_outstanding())) {
       Offer(now);
     }
   }

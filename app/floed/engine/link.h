@@ -74,6 +74,10 @@ class Link {
   void HandleMessage(TimePoint now, const signaling::Message& message);
   /// What became of our latest message to the peer.
   void HandleDelivery(TimePoint now, Delivery delivery);
+
+  /// Some message of ours may not have arrived.
+  void HandleMessageLost() { messages_lost_ = true; }
+
   void HandleLocalCandidate(TimePoint now, const ice::Candidate& candidate);
   void HandleLocalCandidateGone(TimePoint now, const ice::Candidate& candidate);
   void HandleNetworkChange(TimePoint now);
@@ -123,10 +127,11 @@ class Link {
   void Answer(TimePoint now, const signaling::Message& offer);
   void StartAgent(TimePoint now, ice::Role role);
   void TakeRemote(TimePoint now, const signaling::Message& message);
-  void AddRemoteCandidates(TimePoint now, const std::vector<std::string>& lines);
+  void AddRemoteCandidates(TimePoint now, ice::Agent& agent, const std::vector<std::string>& lines);
   void KeepEarly(TimePoint now, const signaling::Message& message);
   [[nodiscard]] signaling::Message MakeMessage(signaling::MessageKind kind);
   void AddOurDescription(signaling::Message& message) const;
+  void AddCandidates(signaling::Message& message) const;
   [[nodiscard]] bool MayUse(const ice::Candidate& candidate) const;
   [[nodiscard]] bool LeadsIntoTunnel(const IpAddress& ip) const;
   void DrainAgents(TimePoint now);
@@ -143,6 +148,7 @@ class Link {
   signaling::Negotiation negotiation_;
   bool wanted_ = false;
   bool peer_offline_ = false;
+  bool messages_lost_ = false;
   bool described_ = false;  // Our credentials of the current session have been sent.
   std::unique_ptr<ice::Agent> current_;
   std::unique_ptr<ice::Agent> previous_;     // Carries the data until current_ has a path.
