@@ -32,11 +32,15 @@ struct FiveTupleHash {
   }
 };
 
+/// Which ports will do for a relayed address (EVEN-PORT).
+enum class Parity : std::uint8_t { kAny, kEven };
+
 /// An Allocate request that waits for its relay socket.
 struct PendingAllocate {
   stun::TransactionId id{};
   IntegrityKey key;
   bool has_fingerprint = false;
+  Parity parity = Parity::kAny;
   std::uint32_t attempts = 0;
 };
 

@@ -71,14 +71,15 @@ std::optional<TimePoint> AllocationTable::NextExpiry() const {
 }
 
 std::optional<std::uint16_t> AllocationTable::FreePort(const IpAddress& ip, const PortRange& range,
-                                                       RandomSource& random) const {
+                                                       Parity parity, RandomSource& random) const {
   std::array<std::uint8_t, 4> bytes{};
   random.Fill(bytes);
   const std::uint32_t count = std::uint32_t{range.last} - range.first + 1;
   const std::uint32_t start = LoadBe<std::uint32_t>(bytes, 0) % count;
   for (std::uint32_t i = 0; i < count; ++i) {
     const auto port = static_cast<std::uint16_t>(range.first + (start + i) % count);
-    if (!by_relayed_.contains({.ip = ip, .port = port})) {
+    const bool fits = parity == Parity::kAny || port % 2 == 0;
+    if (fits && !by_relayed_.contains({.ip = ip, .port = port})) {
       return port;
     }
   }

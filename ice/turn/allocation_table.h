@@ -48,7 +48,7 @@ class AllocationTable {
   /// A port of `range` that no allocation on `ip` has: one nobody can foresee, as RFC 8656 section
   /// 7.2 wants. Nothing if all are taken.
   [[nodiscard]] std::optional<std::uint16_t> FreePort(const IpAddress& ip, const PortRange& range,
-                                                      RandomSource& random) const;
+                                                      Parity parity, RandomSource& random) const;
 
  private:
   std::unordered_map<FiveTuple, std::unique_ptr<Allocation>, FiveTupleHash> by_tuple_;

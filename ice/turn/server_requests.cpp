@@ -43,6 +43,14 @@ std::optional<IpFamily> RequestedFamily(const stun::MessageView& message) {
   return std::nullopt;
 }
 
+/// True if it is to reserve the port behind an even one, or to take one reserved before
+/// (RFC 8656 sections 18.5 and 18.8).
+bool WantsReservation(const stun::MessageView& message) {
+  const auto even_port = message.Find(AttributeType::kEvenPort);
+  return message.Find(AttributeType::kReservationToken) ||
+         (even_port && (even_port->empty() || (even_port->front() & 0x80U) != 0));
+}
+
 /// Every peer the request names; nothing if one of them is malformed, or there are too many.
 std::optional<std::vector<SocketAddress>> PeersOf(const stun::MessageView& message) {
   std::vector<SocketAddress> peers;
@@ -91,11 +99,12 @@ void Server::HandleAllocate(const Request& request) {
     Refuse(request, ErrorCode::kAllocationQuotaReached);
     return;
   }
-  // Ports are neither paired nor reserved here, and 508 is how to say so.
-  const auto port = allocations_.FreePort(*ip, config_.ports, random_);
+  // No port is reserved for later, and 508 is how to say so.
+  const Parity parity =
+      request.message.Find(AttributeType::kEvenPort) ? Parity::kEven : Parity::kAny;
+  const auto port = allocations_.FreePort(*ip, config_.ports, parity, random_);
   if (!port || allocations_.size() >= config_.max_allocations ||
-      request.message.Find(AttributeType::kEvenPort) ||
-      request.message.Find(AttributeType::kReservationToken)) {
+      WantsReservation(request.message)) {
     Refuse(request, ErrorCode::kInsufficientCapacity);
     return;
   }
@@ -112,6 +121,7 @@ void Server::HandleAllocate(const Request& request) {
   allocation.pending = PendingAllocate{.id = allocation.allocate_id,
                                        .key = request.identity.key.Clone(),
                                        .has_fingerprint = request.has_fingerprint,
+                                       .parity = parity,
                                        .attempts = 1};
   const Allocation& added = allocations_.Add(std::move(allocation));
   actions_.emplace_back(OpenRelay{.address = added.relayed});
@@ -133,7 +143,7 @@ void Server::HandleRelayFailed(TimePoint /*now*/, const SocketAddress& address) 
     return;
   }
   PendingAllocate& pending = *allocation->pending;
-  const auto port = allocations_.FreePort(address.ip, config_.ports, random_);
+  const auto port = allocations_.FreePort(address.ip, config_.ports, pending.parity, random_);
   if (port && pending.attempts < kMaxOpenAttempts) {
     ++pending.attempts;
     allocations_.SetRelayed(*allocation, {.ip = address.ip, .port = *port});

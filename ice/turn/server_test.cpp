@@ -181,7 +181,21 @@ TEST_F(TurnServerTest, NamesWhatItDoesNotKnow) {
               ElementsAre(AttributeType::kDontFragment));
 }
 
-TEST_F(TurnServerTest, NeitherPairsNorReservesPorts) {
+TEST_F(TurnServerTest, AllocatesAnEvenPortWhereAsked) {
+  // Several, so that it is not by chance.
+  for (std::uint16_t port = 1; port <= 10; ++port) {
+    const SocketAddress from{.ip = kBob.ip, .port = port};
+    Challenge(alice, from);
+    Builder request = AllocateRequest();
+    request.Add(AttributeType::kEvenPort, std::vector<std::uint8_t>{0});
+    ASSERT_EQ(Ask(request, from), kNoError);
+    const auto relayed =
+        stun::FindXorAddress(*stun::MessageView::Parse(last), AttributeType::kXorRelayedAddress);
+    EXPECT_EQ(relayed->port % 2, 0);
+  }
+}
+
+TEST_F(TurnServerTest, ReservesNoPorts) {
   EXPECT_EQ(Ask(AllocateRequest().Add(AttributeType::kEvenPort, std::vector<std::uint8_t>{0x80})),
             ErrorCode::kInsufficientCapacity);
   EXPECT_EQ(Ask(AllocateRequest().AddU64(AttributeType::kReservationToken, 1)),
