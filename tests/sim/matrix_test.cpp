@@ -42,9 +42,12 @@ TEST_P(MatrixTest, IsLinkedAsWellAsCanBe) {
     world.StartB();
 
     ASSERT_TRUE(world.PingUntilAnswered(world.sim().now() + seconds(20)))
-        << "seed " << seed << ", loss " << loss << ": no link";
+        << "seed " << seed << ", loss " << loss << ": no link\n"
+        << world.Describe();
     ASSERT_TRUE(world.Within(seconds(30), [&] { return world.Linked(direct); }))
-        << "seed " << seed << ", loss " << loss << ": not " << (direct ? "direct" : "relayed");
+        << "seed " << seed << ", loss " << loss << ": not " << (direct ? "direct" : "relayed")
+        << '\n'
+        << world.Describe();
   }
 }
 

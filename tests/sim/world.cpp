@@ -113,4 +113,31 @@ bool World::PingUntilAnswered(TimePoint deadline, Duration interval) {
   return false;
 }
 
+std::string World::Describe() const {
+  std::string text;
+  for (EngineNode* node : {a_.get(), b_.get()}) {
+    if (node == nullptr) {
+      continue;
+    }
+    engine::Engine& engine = node->engine();
+    text += engine.config().name + ": rendezvous " +
+            std::to_string(static_cast<int>(engine.rendezvous(0).state())) + ", up " +
+            std::to_string(static_cast<int>(engine.IsUp(0))) + ", session " +
+            std::to_string(static_cast<int>(engine.Stats(0).has_session)) + ", no_path " +
+            std::to_string(engine.counters().no_path) + '\n';
+    for (const ice::Candidate& candidate : engine.gatherer().candidates()) {
+      text += "  " + ice::ToLine(candidate) + '\n';
+    }
+    const ice::Agent* agent = engine.link(0).agent();
+    for (const ice::Pair& pair : agent != nullptr ? agent->pairs() : std::vector<ice::Pair>{}) {
+      text += "  " + ToString(pair.local.base) + ' ' + std::string(ToString(pair.local_type)) +
+              " -> " + ToString(pair.remote.address) + ' ' +
+              std::string(ToString(pair.remote.type)) + ", state " +
+              std::to_string(static_cast<int>(pair.state)) + (pair.valid ? ", valid" : "") +
+              ", sends " + std::to_string(pair.sends) + '\n';
+    }
+  }
+  return text;
+}
+
 }  // namespace floe::sim

@@ -67,6 +67,9 @@ class World {
   [[nodiscard]] bool PingUntilAnswered(TimePoint deadline,
                                        Duration interval = std::chrono::milliseconds(100));
 
+  /// Both ends in words, for the message of a test that failed.
+  [[nodiscard]] std::string Describe() const;
+
   /// Runs until `done`. False if it takes longer than `limit`.
   template <typename Done>
   [[nodiscard]] bool Within(Duration limit, Done done) {

@@ -12,10 +12,17 @@
 namespace floe::engine {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // While a path does not answer, the servers are asked at most this often where we are by now.
 constexpr Duration kRecheckInterval = seconds(5);
+// A first handshake that is lost is sent again after these, the last of them several times, and
+// then at WireGuard's own pace of 5 s: a path that has just been found must not wait that long for
+// its first packet, least of all where much is lost.
+constexpr std::array<Duration, 4> kHandshakeGaps{milliseconds(250), milliseconds(250),
+                                                 milliseconds(500), seconds(1)};
+constexpr std::uint32_t kMaxHandshakes = 20;
 constexpr std::size_t kMaxPackets = 4096;  // For the TUN device. It is drained after every input.
 
 /// The STUN service that a rendezvous with a numeric address may have beside it. Asking there
@@ -288,6 +295,7 @@ void Engine::HandleTimeout(TimePoint now) {
   }
   for (const PeerId id : due) {
     peers_[id].link->HandleTimeout(now);
+    RetryHandshake(now, id);
     Touch(id);
     if (peers_[id].link->is_suspect() && (!next_recheck_ || now >= *next_recheck_)) {
       next_recheck_ = now + kRecheckInterval;
@@ -362,6 +370,7 @@ void Engine::HandlePathChanged(TimePoint now, PeerId id) {
   Peer& peer = peers_[id];
   const auto& path = peer.link->path();
   if (!path) {
+    peer.next_handshake.reset();
     if (peer.up) {
       peer.up = false;
       notices_.emplace_back(PeerDown{id});
@@ -371,9 +380,27 @@ void Engine::HandlePathChanged(TimePoint now, PeerId id) {
   gatherer_.UseForData(now, path->local, path->remote);
   notices_.emplace_back(PathMoved{id, *path});
   tunnel_.StartHandshake(now, id);
+  peer.handshakes = 0;
+  peer.next_handshake = now + kHandshakeGaps.front();
   if (!peer.up && tunnel_.Stats(id).has_session) {
     peer.up = true;
     notices_.emplace_back(PeerUp{id, !ice::IsDirect(path->tier())});
+  }
+}
+
+void Engine::RetryHandshake(TimePoint now, PeerId id) {
+  Peer& peer = peers_[id];
+  if (!peer.next_handshake || now < *peer.next_handshake) {
+    return;
+  }
+  peer.next_handshake.reset();
+  if (tunnel_.Stats(id).has_session || !peer.link->path()) {
+    return;
+  }
+  tunnel_.StartHandshake(now, id);
+  if (++peer.handshakes < kMaxHandshakes) {
+    peer.next_handshake =
+        now + kHandshakeGaps.at(std::min<std::size_t>(peer.handshakes, kHandshakeGaps.size() - 1));
   }
 }
 
@@ -398,7 +425,10 @@ void Engine::IndexAgents(PeerId id) {
 
 void Engine::UpdateDeadline(PeerId id) {
   Peer& peer = peers_[id];
-  const auto next = peer.link->NextTimeout();
+  auto next = peer.link->NextTimeout();
+  if (peer.next_handshake && (!next || *peer.next_handshake < *next)) {
+    next = peer.next_handshake;
+  }
   if (peer.deadline == next) {
     return;
   }

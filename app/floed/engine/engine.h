@@ -225,6 +225,8 @@ class Engine {
     std::vector<std::string> ufrags;
     std::vector<std::uint32_t> tags;
     std::optional<TimePoint> deadline;
+    std::optional<TimePoint> next_handshake;  // While there is a path and no session.
+    std::uint32_t handshakes = 0;             // Since the path was last another.
     Asked latest;
   };
 
@@ -250,6 +252,7 @@ class Engine {
   void HandleTunnelDatagram(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
                             Bytes datagram);
   void Route(TimePoint now, tunnel::Datagram datagram);
+  void RetryHandshake(TimePoint now, PeerId id);
   void IndexAgents(PeerId id);
   void UpdateDeadline(PeerId id);
   void ApplyServers(TimePoint now);
