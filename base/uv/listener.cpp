@@ -83,7 +83,11 @@ Result<std::unique_ptr<Listener>> Listener::ListenPipe(Loop& loop, const std::st
     status = uv_pipe_bind(raw, path.c_str());
   }
   if (status != 0) {
-    return Fail(MakeError(status, context));
+    // libuv says EACCES for a directory that is not there.
+    const std::size_t slash = path.rfind('/');
+    const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    return Fail(access(folder.c_str(), F_OK) == 0 ? MakeError(status, context)
+                                                  : MakeError(UV_ENOENT, context));
   }
   // Nobody can connect before uv_listen().
   if (chmod(path.c_str(), mode) != 0) {

@@ -97,16 +97,18 @@ void StoreControl(msghdr& message, Control& control, int level, int type, const 
   std::memcpy(CMSG_DATA(header), &info, sizeof(Info));
 }
 
-void PinSource(msghdr& message, Control& control, const IpAddress& source) {
+void PinSource(msghdr& message, Control& control, const IpAddress& source,
+               std::uint32_t interface) {
   if (source.is_v4()) {
     in_pktinfo info{};
+    info.ipi_ifindex = static_cast<int>(interface);
     std::memcpy(&info.ipi_spec_dst, source.octets().data(), sizeof(info.ipi_spec_dst));
     StoreControl(message, control, IPPROTO_IP, IP_PKTINFO, info);
     return;
   }
   in6_pktinfo info{};
   std::memcpy(&info.ipi6_addr, source.octets().data(), sizeof(info.ipi6_addr));
-  info.ipi6_ifindex = source.scope_id;
+  info.ipi6_ifindex = source.scope_id != 0 ? source.scope_id : interface;
   StoreControl(message, control, IPPROTO_IPV6, IPV6_PKTINFO, info);
 }
 
@@ -202,8 +204,8 @@ Result<UdpSocket> UdpSocket::Open(IpFamily family, std::uint16_t port, std::uint
   return UdpSocket(std::move(fd), family, *bound);
 }
 
-SendResult UdpSocket::Send(const SocketAddress& local, const SocketAddress& remote,
-                           Bytes datagram) {
+SendResult UdpSocket::Send(const SocketAddress& local, const SocketAddress& remote, Bytes datagram,
+                           std::uint32_t interface) {
   const bool pinned = !local.ip.is_unspecified();
   if (remote.ip.family != family_ || (pinned && local.ip.family != family_)) {
     return SendResult::kUnreachable;
@@ -217,7 +219,7 @@ SendResult UdpSocket::Send(const SocketAddress& local, const SocketAddress& remo
   message.msg_iovlen = 1;
   Control control{};
   if (pinned) {
-    PinSource(message, control, local.ip);
+    PinSource(message, control, local.ip, interface);
   }
   while (sendmsg(fd_.get(), &message, MSG_DONTWAIT) < 0) {
     if (errno == EINTR) {

@@ -56,8 +56,10 @@ class UdpSocket {
   /// Sends from the address `local.ip`, or from whichever the kernel chooses if it is unspecified.
   /// The port of `local` does not matter: it is always port(). A link-local `local.ip` goes out of
   /// the interface its scope names. Addresses of the other family are kUnreachable.
+  /// `interface` other than 0 is the number of the one to go out of, for a machine that has several
+  /// ways out: without it the best route decides, which may not fit the source address.
   [[nodiscard]] SendResult Send(const SocketAddress& local, const SocketAddress& remote,
-                                Bytes datagram);
+                                Bytes datagram, std::uint32_t interface = 0);
 
   /// Hands over what is waiting, at most `max_batches` times kBatch, so that a flood does not keep
   /// the loop from its other work. `local` has our port and the address the datagram was sent to.

@@ -47,8 +47,8 @@ struct PendingAllocate {
 class Allocation {
  public:
   FiveTuple tuple;
-  std::string username;  // Every later request has to come with the same (441).
-  std::string user;      // Whom it counts against.
+  std::string username;  // As the first request had it.
+  std::string user;      // Whom it counts against. Every later request has to be theirs (441).
   SocketAddress relayed;
   TimePoint expires;
   Duration lifetime{};                     // As granted.

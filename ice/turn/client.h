@@ -204,6 +204,7 @@ class Client {
   TimePoint expires_at_;  // When the server forgets the allocation.
   TimePoint refresh_at_;
   TimePoint keepalive_at_;
+  bool reclaimed_ = false;  // An allocation that somebody left on our five-tuple was asked to end.
   bool refreshing_ = false;
   bool probing_ = false;
   std::deque<std::vector<std::uint8_t>> outbox_;

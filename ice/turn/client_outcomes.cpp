@@ -63,6 +63,13 @@ void Client::Finish(TimePoint now, const AllocateIntent& /*intent*/, const Outco
     Lose(0, "the server does not answer");
     return;
   }
+  if (outcome.code == ErrorCode::kAllocationMismatch && !reclaimed_) {
+    // A program that ended without a farewell had this five-tuple, most likely our own last run.
+    // RFC 8656 section 7.4 asks for another port; we have one, and the credentials to end it.
+    reclaimed_ = true;
+    Start(now, RefreshIntent{.closing = true});
+    return;
+  }
   if (outcome.kind == Kind::kRefused) {
     std::optional<SocketAddress> alternate;
     if (outcome.code == ErrorCode::kTryAlternate) {
@@ -92,6 +99,10 @@ void Client::Finish(TimePoint now, const AllocateIntent& /*intent*/, const Outco
 
 void Client::Finish(TimePoint now, const RefreshIntent& /*intent*/, const Outcome& outcome,
                     const stun::MessageView* response) {
+  if (state_ == ClientState::kAllocating) {  // The old allocation is gone, or never will be.
+    Start(now, AllocateIntent{.family = family_});
+    return;
+  }
   refreshing_ = false;
   if (outcome.kind == Kind::kSuccess) {
     if (!ScheduleRefresh(now, *response)) {

@@ -110,7 +110,8 @@ void Server::HandleRequest(Request request) {
     Refuse(request, ErrorCode::kAllocationMismatch);
     return;
   }
-  if (request.identity.username != allocation->username) {
+  // A TURN REST username carries its expiry, so the same user has another with each credential.
+  if (request.identity.user != allocation->user) {
     Refuse(request, ErrorCode::kWrongCredentials);
     return;
   }

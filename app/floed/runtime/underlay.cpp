@@ -115,10 +115,12 @@ void Underlay::Receive(uv::UdpSocket& socket) {
 
 uv::SendResult Underlay::Send(const SocketAddress& local, const SocketAddress& remote,
                               Bytes datagram) {
+  const auto way_out = ways_out_.find(local.ip);
+  const std::uint32_t interface = way_out == ways_out_.end() ? 0 : way_out->second;
   if (remote.ip.is_v4()) {
-    return v4_.Send(local, remote, datagram);
+    return v4_.Send(local, remote, datagram, interface);
   }
-  return v6_ ? v6_->Send(local, remote, datagram) : uv::SendResult::kUnreachable;
+  return v6_ ? v6_->Send(local, remote, datagram, interface) : uv::SendResult::kUnreachable;
 }
 
 bool Underlay::UpdateAddresses() {
@@ -136,8 +138,12 @@ bool Underlay::UpdateAddresses() {
     return metric == metrics.end() ? std::uint64_t{UINT32_MAX} + 1 : std::uint64_t{metric->second};
   });
   std::vector<SocketAddress> addresses;
+  ways_out_.clear();
   for (const tun::InterfaceAddress& address : usable) {
     addresses.push_back({address.ip, port()});
+    if (metrics.size() > 1 && metrics.contains(address.index)) {
+      ways_out_[address.ip] = address.index;
+    }
   }
   if (addresses == addresses_) {
     return false;

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "app/config/config.h"
@@ -68,6 +69,8 @@ class Underlay {
   tun::AddressPolicy policy_;
   Handlers handlers_;
   std::vector<SocketAddress> addresses_;
+  /// Where several interfaces have a default route: which one an address must go out of.
+  std::unordered_map<IpAddress, std::uint32_t, IpAddressHash> ways_out_;
   std::unique_ptr<uv::Poll> poll_v4_;
   std::unique_ptr<uv::Poll> poll_v6_;
   std::unique_ptr<uv::Poll> poll_monitor_;
