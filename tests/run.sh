@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs what is needed, builds, and runs tests: sudo tests/run.sh [unit|fuzz-replay|netns|package|lab|all]...
+# Installs what is needed, builds, and runs tests: sudo tests/run.sh [unit|fuzz-replay|sim|netns|package|lab|all]...
 #
 #   unit         formatting, layering, unit tests, the simulator, integration tests (debug build with sanitizers)
 #   fuzz-replay  every input the fuzzers have kept
+#   sim          every NAT against every other in the simulator, 1,000 runs of each pair (FLOE_SIM_SEEDS), release build
 #   netns        whole programs in network namespaces, behind real NATs (root)
 #   package      the .deb packages in bare, booted Debian systems (root)
 #   lab          the laboratory proves itself: its NATs, delays and losses (root, two minutes)
@@ -20,27 +21,34 @@ summary=()
 
 usage() { sed -n '2,/^set -/{/^#/s/^# \{0,1\}//p}' "$0"; }
 
-# count NAME PASSED FAILED SKIPPED: adds to the totals and to the summary.
+# count NAME PASSED FAILED SKIPPED: adds to the totals and to the summary, with the time since the heading.
 count() {
   ((passed += $2, failed += $3, skipped += $4)) || true
-  summary+=("$(printf '%-14s %4d passed %4d failed %4d skipped' "$1" "$2" "$3" "$4")")
+  summary+=("$(printf '%-14s %4d passed %4d failed %4d skipped %5d s' "$@" "$((SECONDS - began))")")
 }
 
-heading() { printf '\n=== %s\n' "$*"; }
+heading() {
+  began=$SECONDS
+  printf '\n=== %s\n' "$*"
+}
 
-# Both builds are made once, however many groups ask.
+# Both builds are made once, however many groups ask. Of the release build, only what is used here.
+declare -A options=([debug]="" [release]="-DFLOE_TESTS=ON")
+declare -A targets=([debug]=all [release]="floed floe floe-rendezvous floe_package_files floe_sim_matrix_test")
 declare -A built=()
 build() {
-  local preset=$1
+  local preset=$1 status=0
+  local log=build/$preset.log
   [[ -n ${built[$preset]:-} ]] && return "$((built[$preset] - 1))"
   heading "build ($preset)"
-  local status=0
-  { cmake --preset "$preset" >build/configure.log 2>&1 || { cat build/configure.log && false; }; } &&
-    nice cmake --build "build/$preset" -j "$jobs" >build/build.log 2>&1 || status=1
+  # shellcheck disable=SC2086 # lists of words
+  { cmake --preset "$preset" ${options[$preset]} >"$log" 2>&1 &&
+    nice cmake --build "build/$preset" -j "$jobs" --target ${targets[$preset]} >>"$log" 2>&1; } || status=1
   if ((status)); then
-    grep -E -A6 'error|FAILED|warning:' build/build.log | head -n 200 || tail -n 50 build/build.log
+    grep -E -A6 'error|FAILED|warning:' "$log" | head -n 200 || tail -n 50 "$log"
     count "build $preset" 0 1 0
   else
+    summary+=("$(printf '%-49s %5d s' "build $preset" "$((SECONDS - began))")")
     echo "built in build/$preset"
   fi
   built[$preset]=$((status + 1))
@@ -63,16 +71,16 @@ check_format() {
 # attribute NAME FILE: a number of the first <testsuite> element of a JUnit file.
 attribute() { grep -m1 -oP "\\b$1=\"\\K[0-9]+" "$2" || echo 0; }
 
-# run_ctest NAME ARGUMENTS...: the debug tests that the arguments select.
+# run_ctest NAME PRESET ARGUMENTS...: the tests of a build that the arguments select.
 run_ctest() {
-  local name=$1 report total bad missed
-  shift
-  build debug || return 0
+  local name=$1 preset=$2 report total bad missed
+  shift 2
+  build "$preset" || return 0
   heading "$name"
   report=$root/build/$name.xml
   rm -f "$report"
   # Passing tests go without saying.
-  ctest --preset debug -j "$jobs" --timeout 300 --output-junit "$report" "$@" 2>&1 |
+  ctest --test-dir "build/$preset" --output-on-failure -j "$jobs" --timeout 300 --output-junit "$report" "$@" 2>&1 |
     grep -vE '^ *Start +[0-9]+:|Passed +[0-9.]+ sec *$' || true
   total=$([[ -e $report ]] && attribute tests "$report" || echo 0)
   if ((total == 0)); then # no report, or nothing in it: either way, what was asked for did not run
@@ -101,6 +109,17 @@ run_counted() {
   fi
 }
 
+run_unit() {
+  check_format
+  run_ctest unit debug -E '^fuzz\.' "$@"
+}
+
+run_fuzz_replay() { run_ctest fuzz-replay debug -R '^fuzz\.'; }
+
+run_sim() {
+  FLOE_SIM_SEEDS=${FLOE_SIM_SEEDS:-1000} run_ctest sim release -R '^All/MatrixTest\.'
+}
+
 run_netns() {
   build release || return 0
   run_counted netns "$python" tests/netns/run.py
@@ -112,14 +131,16 @@ run_package() {
 }
 
 finish() {
-  # Under sudo, the build is to belong to whoever asked for it.
-  if [[ -n ${SUDO_UID:-} && -d build ]]; then chown -hR "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" build; fi
+  # Under sudo, the build is to belong to whoever asked for it; not so the Debian system kept in it.
+  if [[ -n ${SUDO_UID:-} ]]; then
+    find build -path build/package-test -prune -o -exec chown -h "$SUDO_UID:${SUDO_GID:-$SUDO_UID}" {} +
+  fi
 }
 
 groups=("${@:-all}")
 for group in "${groups[@]}"; do
   case $group in
-    unit | fuzz-replay | netns | package | lab | all) ;;
+    unit | fuzz-replay | sim | netns | package | lab | all) ;;
     -h | --help)
       usage
       exit 0
@@ -145,18 +166,16 @@ if ((EUID != 0)); then as_user=(-LE root); fi
 
 for group in "${groups[@]}"; do
   case $group in
-    unit)
-      check_format
-      run_ctest unit -E '^fuzz\.' "${as_user[@]}"
-      ;;
-    fuzz-replay) run_ctest fuzz-replay -R '^fuzz\.' ;;
+    unit) run_unit "${as_user[@]}" ;;
+    fuzz-replay) run_fuzz_replay ;;
+    sim) run_sim ;;
     netns) run_netns ;;
     package) run_package ;;
     lab) run_counted lab "$python" tests/netns/lab.py selftest ;;
     all)
-      check_format
-      run_ctest unit -E '^fuzz\.'
-      run_ctest fuzz-replay -R '^fuzz\.'
+      run_unit
+      run_fuzz_replay
+      run_sim
       run_netns
       run_package
       ;;
