@@ -63,6 +63,12 @@ def section(heading: str, **keys) -> str:
     return "\n".join([heading, *lines, ""])
 
 
+def cpu_seconds(pid: int) -> float:
+    """What a process has used so far, all of its threads together, in user and kernel mode."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Rendezvous:
     """A floe-rendezvous on a server of the laboratory."""
 
@@ -239,8 +245,7 @@ class Daemon:
         return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024
 
     def cpu_seconds(self) -> float:
-        fields = Path(f"/proc/{self.proc.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.proc.pid)
 
 
 @dataclass

@@ -150,7 +150,7 @@ def main() -> int:
     parser.add_argument("-k", metavar="PATTERN", default="", help="only tests whose name holds this regular expression")
     parser.add_argument("--list", action="store_true", help="print the names and end")
     parser.add_argument("--bench", action="store_true", help="run the measurements (bench_*.py), which never fail")
-    parser.add_argument("-n", type=int, default=20, help="how often a measurement is taken")
+    parser.add_argument("-n", type=int, metavar="RUNS", help="how often a measurement is taken")
     args = parser.parse_args()
 
     modules = [module.removesuffix(".py") for module in args.modules]
@@ -166,7 +166,7 @@ def main() -> int:
     harness.lab_cleanup()
     started = time.monotonic()
     for name, function in tests:
-        if args.bench:
+        if args.bench and args.n:
             function.__globals__["RUNS"] = args.n
         run_one(name, function)
     print(f"in {time.monotonic() - started:.0f} s")
