@@ -16,11 +16,12 @@ from lab import RUN, LabError, cleanup, wait_until  # noqa: E402
 MARK = "demo"  # a file of this name in a lab's directory holds the process that keeps it
 KINDS = {"easy": "eim_apdf", "hard": "symmetric"}
 EXPLAINED = {
-    "easy": "an ordinary home router: it lets in only answers to what was sent out",
-    "hard": "a strict router: it also uses another public port for every destination, so nobody can be told which",
+    "easy": "The routers are ordinary ones: each lets in only answers to what was sent out through it.",
+    "hard": "The routers are strict ones: each lets in only answers, and sends from another port to every destination,\n"
+            "so that nobody can be told where to aim. No direct path gets through two of them.",
 }
-TYPES = {"host": "an address of its own", "srflx": "how a server on the internet sees it, through its router",
-         "prflx": "learned from the peer's packets", "relay": "an address at the relay"}
+TYPES = {"host": "its own, on the network at home", "srflx": "its router's, as a server on the internet sees it",
+         "prflx": "its router's, as the other machine sees it", "relay": "lent by {}"}
 
 
 def say(text: str = "") -> None:
@@ -53,16 +54,15 @@ def take_down() -> int:
     return 0
 
 
-def candidates(daemon: harness.Daemon) -> list[tuple[str, str, str]]:
-    """(type, address, related address) of what floed said it found, in the order found."""
-    log, found = daemon.proc.log.read_text(errors="replace"), []
-    for line in re.findall(r"candidate:.*", log):
-        fields = re.match(r"candidate:\S+ \d+ (\w+) \d+ (\S+) (\d+) typ (\w+)(?: raddr (\S+) rport (\d+))?", line, re.I)
-        if fields:
-            base = f", from {fields[5]}:{fields[6]}" if fields[5] and fields[5] != fields[2] else ""
-            item = (fields[4], f"{fields[2]}:{fields[3]} {fields[1].lower()}", base)
-            if item not in found:
-                found.append(item)
+def candidates(net: harness.FloeLab, daemon: harness.Daemon) -> list[tuple[str, str, str]]:
+    """(type, address, what that means) of what floed said it found, in the order found."""
+    servers = {net.rendezvous.server.ip: "the rendezvous server, which is a relay too", net.turn.ip: "coturn, the relay"}
+    found = []
+    for transport, ip, port, kind in re.findall(r"found candidate:\S+ \d+ (\w+) \d+ (\S+) (\d+) typ (\w+)",
+                                                daemon.proc.log.read_text(errors="replace")):
+        item = (kind, f"{ip}:{port} {transport.lower()}", TYPES.get(kind, "").format(servers.get(ip, ip)))
+        if item not in found:
+            found.append(item)
     return found
 
 
@@ -72,28 +72,27 @@ def show(net: harness.FloeLab, a: harness.Daemon, b: harness.Daemon, nat: str) -
     if nat == "easy":
         for here, there in ((a, b), (b, a)):
             here.wait_direct(there)
-    say(f"linked, {'directly' if nat == 'easy' else 'through the relay'}")
+    path = a.path(b)
+    say(f"linked, {'directly' if path['kind'] == 'direct' else 'through the relay'}")
 
     heading("candidates: the addresses at which each machine might be reached")
     for daemon in (a, b):
-        say(f"  {daemon.name}")
-        for kind, address, base in candidates(daemon):
-            say(f"    {kind:6} {address:28} {TYPES.get(kind, '')}{base}")
+        say(f"    {daemon.name}")
+        for kind, address, meaning in candidates(net, daemon):
+            say(f"      {kind:6} {address:26} {meaning}")
+    say("    Each told the other its own, sealed, through the rendezvous server; both then tried the pairs of them.")
 
-    heading("the pair of them that carries the link")
-    path = a.path(b)
-    say(f"    {a.name} {path['local_type']} {path['local']}  <->  {path['remote_type']} {path['remote']} {b.name}"
-        f"   ({path['kind']}, over {path['transport']})")
+    heading(f"the pair that won: {path['kind']}, over {path['transport']}")
+    say(f"    {a.name} {path['local']} ({path['local_type']})  <->  {path['remote']} ({path['remote_type']}) {b.name}")
     connect = a.peer(b).get("connect_ms") or {}
-    for key, what in (("first_path", "first path"), ("direct", "direct path")):
-        if connect.get(key) is not None:
-            say(f"    {what} after {connect[key]:.0f} ms")
+    if connect.get("first_path") is not None:
+        say(f"    found {connect['first_path']:.0f} ms after {a.name} began to look for {b.name}")
 
     for daemon in (a, b):
         heading(f"floe status, on {daemon.name}")
         say(indent(daemon.floe("status").stdout))
 
-    heading(f"ping from {a.name} to {b.name}, through the tunnel (the line between them takes 20 ms there and back)")
+    heading(f"ping from {a.name} to {b.name}, through the tunnel (the lines alone take 20 ms there and back)")
     ping = a.host.run(["ping", "-n", "-c", 10, "-i", "0.2", b.address])
     say(indent("\n".join(ping.stdout.splitlines()[-2:])))
 
@@ -108,9 +107,9 @@ def show(net: harness.FloeLab, a: harness.Daemon, b: harness.Daemon, nat: str) -
 def run(net: harness.FloeLab, nat: str) -> tuple[harness.Daemon, harness.Daemon]:
     kind = KINDS[nat]
     say(f"""
-Two machines, "alice" and "bob", each in a home network behind a router (a NAT). Neither can be called from outside:
-    {EXPLAINED[nat]}.
-On the internet between them is a rendezvous server, through which they find each other, and a relay (coturn).
+Two machines, alice and bob, each at home behind a router (a NAT), so that neither can be called from outside.
+{EXPLAINED[nat]}
+On the internet between them are a rendezvous server, through which they find each other, and a relay (coturn).
 
     alice --- router --- [ internet: rendezvous, relay ] --- router --- bob
 """)
@@ -124,7 +123,7 @@ On the internet between them is a rendezvous server, through which they find eac
         net.lab.link(net.lab.nodes[site], delay_ms=5)
     for daemon in (a, b):
         router = daemon.host.site.public_ip
-        say(f"    {daemon.name}: {daemon.host.ip} at home, {router} to the internet, {daemon.address} inside the VPN")
+        say(f"    {daemon.name + ':':7}{daemon.host.ip:13} at home, {router} to the internet, {daemon.address} inside the VPN")
     say("starting floed on both ...")
     a.start()
     b.start()
