@@ -1,12 +1,15 @@
 #!/usr/bin/python3
 """The work of demo.sh: two machines behind NATs, linked by floe, in network namespaces."""
-import argparse
-import os
-import re
 import signal
-import sys
-import time
-from pathlib import Path
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is something to clean up, Ctrl-C just ends it
+
+import argparse  # noqa: E402
+import os  # noqa: E402
+import re  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests/netns"))
@@ -171,6 +174,7 @@ def main() -> int:
     if args.keep and standing():
         say("a demo is up already; remove it first: sudo app/demo.sh --down")
         return 1
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with harness.FloeLab() as net:
             started = time.monotonic()

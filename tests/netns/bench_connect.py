@@ -54,9 +54,18 @@ def bench_relay_only(net: FloeLab) -> str:
 
 
 def bench_one_lan(net: FloeLab) -> str:
+    return run_many("two hosts of one LAN", *one_lan(net))
+
+
+def bench_one_lan_far_from_the_rendezvous(net: FloeLab) -> str:
+    a, b = one_lan(net)
+    net.lab.link(a.host.site, delay_ms=10)
+    return run_many("two hosts of one LAN, 20 ms round trip to the rendezvous", a, b)
+
+
+def one_lan(net: FloeLab) -> tuple[Daemon, Daemon]:
     net.start_rendezvous()
     site = net.lab.site("lan", "eim_apdf")
-    net.lab.link(site, delay_ms=10)
     a, b = net.daemon(site.host("a")), net.daemon(site.host("b"))
     net.link(a, b)
-    return run_many("two hosts of one LAN", a, b)
+    return a, b
