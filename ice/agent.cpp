@@ -129,7 +129,8 @@ Result<void, AgentError> Agent::SetRemoteCredentials(TimePoint now, Credentials 
   }
   remote_ = std::move(remote);
   next_check_ = now;
-  if (state_ == State::kNew) {
+  if (state_ == State::kNew || state_ == State::kChecking) {
+    patience_ends_ = now + kPatience;  // RFC 8863 section 4: from when checks can be sent.
     SetState(State::kChecking);
   }
   return {};
@@ -139,9 +140,17 @@ void Agent::AddLocalCandidate(TimePoint now, const Candidate& candidate) {
   if (candidate.type == CandidateType::kHost || candidate.type == CandidateType::kRelayed) {
     checklist_.AddLocal(candidate, role_);
     next_check_ = next_check_.value_or(now);
-  } else if (reflexive_.size() < config_.max_remotes) {
+  } else if (std::ranges::find(reflexive_, candidate.address) == reflexive_.end()) {
+    if (reflexive_.size() >= config_.max_remotes) {
+      reflexive_.erase(reflexive_.begin());
+    }
     reflexive_.push_back(candidate.address);
   }
+}
+
+/// A session outlives many addresses of its peer: those that have failed make room for others.
+bool Agent::HasRoomForRemote() {
+  return checklist_.remote_count() < config_.max_remotes || checklist_.ForgetFailedRemote();
 }
 
 Result<void, AgentError> Agent::AddRemoteCandidate(TimePoint now, const Candidate& candidate) {
@@ -155,7 +164,7 @@ Result<void, AgentError> Agent::AddRemoteCandidate(TimePoint now, const Candidat
     }
     return {};
   }
-  if (checklist_.remote_count() >= config_.max_remotes) {
+  if (!HasRoomForRemote()) {
     return Fail(AgentError::kBadCandidate);
   }
   checklist_.AddRemote(candidate, role_);
@@ -178,6 +187,7 @@ void Agent::HandleUnreachable(TimePoint now, const SocketAddress& local,
     pair->state = PairState::kFailed;
     ScheduleRetry(now, *pair);
     checklist_.Unfreeze();
+    next_check_ = next_check_.value_or(now);
   } else if (pair->valid) {
     pair->sends = std::max(pair->sends, kSuspectProbes);
     pair->first_send = now - kSuspectAfterWithData;

@@ -178,6 +178,10 @@ class Agent {
 
   [[nodiscard]] const std::vector<Pair>& pairs() const { return checklist_.pairs(); }
 
+  /// The way back to where the latest authentic check came from. It is not proven to work, so it is
+  /// good for a handshake and for no more.
+  [[nodiscard]] const std::optional<Path>& way_back() const { return way_back_; }
+
   /// The pair that carries the data, or null.
   [[nodiscard]] const Pair* selected() const;
 
@@ -192,8 +196,8 @@ class Agent {
   struct Request {
     PairId pair;
     TimePoint sent;
-    Role role;  // As the request said, for a 487.
-    bool nominating;
+    Role role;                 // As the request said, for a 487.
+    std::uint32_t nomination;  // The value of nomination_ if it nominated, else 0.
   };
 
   // agent.cpp
@@ -213,6 +217,7 @@ class Agent {
   [[nodiscard]] Duration ProbeInterval(TimePoint now, const Pair& pair);
   [[nodiscard]] static Duration NominationGap(const Pair& pair);
   [[nodiscard]] Duration CheckGap(std::uint32_t sends) const;
+  [[nodiscard]] bool HasRoomForRemote();
 
   // agent_messages.cpp
   void SendRequest(TimePoint now, Pair& pair);
@@ -242,7 +247,7 @@ class Agent {
   Checklist checklist_;
   std::vector<SocketAddress> reflexive_;  // Addresses of ours that a STUN server has told us.
   State state_ = State::kNew;
-  TimePoint patience_ends_;              // RFC 8863: no failure before.
+  TimePoint patience_ends_;              // RFC 8863: no failure before. Set when checks can begin.
   TimePoint now_;                        // As the latest input said.
   std::optional<TimePoint> next_check_;  // Ta pacing.
   std::map<stun::TransactionId, Request> requests_;
@@ -254,6 +259,7 @@ class Agent {
   std::optional<TimePoint> first_valid_;
   std::optional<TimePoint> last_data_sent_;
   std::optional<Path> path_;
+  std::optional<Path> way_back_;
   AgentCounters counters_;
   std::deque<Transmit> transmits_;
   std::deque<Event> events_;

@@ -62,8 +62,10 @@ void Agent::SendRequest(TimePoint now, Pair& pair) {
   }
   builder.AddIntegrity(AsBytes(remote_->password)).AddFingerprint();
 
-  requests_.emplace(id,
-                    Request{.pair = pair.id, .sent = now, .role = role_, .nominating = nominating});
+  requests_.emplace(
+      id,
+      Request{
+          .pair = pair.id, .sent = now, .role = role_, .nomination = nominating ? nomination_ : 0});
   request_order_.emplace_back(now, id);
   transmits_.push_back({pair.local.base, pair.remote.address, builder.Take()});
   ++pair.sends;
@@ -129,7 +131,7 @@ void Agent::HandleAuthenticRequest(TimePoint now, const SocketAddress& local,
     return;
   }
   if (checklist_.FindRemote(remote) == nullptr) {  // Section 7.3.1.3
-    if (checklist_.remote_count() >= config_.max_remotes) {
+    if (!HasRoomForRemote()) {
       return;
     }
     checklist_.AddRemote(
@@ -144,6 +146,10 @@ void Agent::HandleAuthenticRequest(TimePoint now, const SocketAddress& local,
   if (pair == nullptr) {
     return;  // Pruned: there are better ones.
   }
+  way_back_ = Path{.local = local,
+                   .remote = remote,
+                   .local_type = pair->local_type,
+                   .remote_type = pair->remote.type};
   FollowNomination(now, *pair, message);
   if (pair->state != PairState::kSucceeded) {  // Section 7.3.1.4
     checklist_.Trigger(*pair);
@@ -178,6 +184,9 @@ void Agent::SwitchRole(Role role) {
   role_ = role;
   nominated_.reset();
   nominated_once_ = false;
+  if (role == Role::kControlled) {
+    nomination_ = 0;  // The peer counts for itself.
+  }
   for (Pair& pair : checklist_.pairs()) {
     pair.nominating = false;
     pair.peer_nominated = false;
@@ -268,7 +277,8 @@ void Agent::HandleSuccess(TimePoint now, Pair& pair, const Request& request,
   pair.retries = 0;
   pair.last_answer = now;
   first_valid_ = first_valid_.value_or(now);
-  if (request.nominating && pair.nominating) {
+  // Only the answer to the latest nomination says that both ends agree.
+  if (pair.nominating && request.nomination == nomination_) {
     pair.nominating = false;
     nominated_ = pair.id;
     nominated_once_ = true;

@@ -403,5 +403,70 @@ TEST(AgentTest, ForgedRequestsAreNeitherAnsweredNorBelieved) {
   EXPECT_EQ(pairing.a().counters().unauthenticated, 1U);
 }
 
+TEST(AgentTest, HasItsWholePatienceFromWhenThePeerIsKnown) {
+  Pairing pairing;
+  pairing.a().AddLocalCandidate(pairing.now(), Host("192.0.1.1:1000"));
+  pairing.Run(seconds(60));
+
+  ASSERT_TRUE(pairing.a().SetRemoteCredentials(pairing.now(), pairing.b().local_credentials()));
+  pairing.Run(seconds(30));
+  EXPECT_EQ(pairing.a().state(), State::kChecking);
+
+  pairing.Run(seconds(10));
+  EXPECT_EQ(pairing.a().state(), State::kFailed);
+}
+
+TEST(AgentTest, FailedAddressesOfThePeerMakeRoomForOthers) {
+  Pairing pairing;
+  AddDirectAndRelay(pairing);
+  pairing.Run(seconds(5));
+  pairing.drop = [](const auto&, const SocketAddress& to) { return to.ip.bytes[2] == 3; };
+  for (int i = 0; i < 100; ++i) {
+    const Candidate moved = Host("192.0.3." + std::to_string(i) + ":1000");
+    ASSERT_TRUE(pairing.a().AddRemoteCandidate(pairing.now(), moved)) << i;
+    pairing.Run(seconds(60));
+  }
+
+  EXPECT_EQ(pairing.a().path()->remote, Address("192.0.2.1:1000")) << "what works stays";
+}
+
+TEST(AgentTest, AnOldAnswerDoesNotSettleANewNomination) {
+  Pairing pairing;
+  AddDirectAndRelay(pairing);
+  pairing.Run(seconds(2));
+  // Nominated again and again while nothing gets through to the peer.
+  bool blocked = true;
+  pairing.drop = [&](const SocketAddress& from, const SocketAddress&) {
+    return blocked && from.ip.bytes[2] == 1;
+  };
+  for (int i = 0; i < 20; ++i) {
+    pairing.a().NoteDataSent(pairing.now());
+    pairing.Run(seconds(1));
+  }
+  blocked = false;
+  pairing.Run(seconds(40));
+
+  ASSERT_TRUE(BothConnected(pairing));
+  EXPECT_EQ(pairing.a().path()->local, pairing.b().path()->remote);
+  EXPECT_EQ(pairing.a().path()->remote, pairing.b().path()->local);
+}
+
+TEST(AgentTest, AnUnreachableAddressFreesTheNextOfItsFoundationAtOnce) {
+  Pairing pairing;
+  pairing.a().AddLocalCandidate(pairing.now(), Host("192.0.1.1:1000"));
+  ASSERT_TRUE(pairing.a().AddRemoteCandidate(pairing.now(), Host("192.0.2.1:1000")));
+  ASSERT_TRUE(pairing.a().AddRemoteCandidate(pairing.now(), Host("192.0.2.1:2000", 1)));
+  ASSERT_TRUE(pairing.a().SetRemoteCredentials(pairing.now(), pairing.b().local_credentials()));
+  pairing.drop = [](const auto&, const auto&) { return true; };
+  pairing.Run(milliseconds(50));  // The second is frozen, and no check is due.
+  ASSERT_EQ(pairing.a().pairs()[1].state, PairState::kFrozen);
+
+  pairing.a().HandleUnreachable(pairing.now(), Address("192.0.1.1:1000"),
+                                Address("192.0.2.1:1000"));
+  pairing.Run(milliseconds(10));
+
+  EXPECT_EQ(pairing.a().pairs()[1].state, PairState::kInProgress);
+}
+
 }  // namespace
 }  // namespace floe::ice

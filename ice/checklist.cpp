@@ -72,14 +72,38 @@ void Checklist::AddPair(const Candidate& local, const Candidate& remote, Role ro
 }
 
 void Checklist::DropWorst() {
-  // RFC 8445 section 6.1.2.5: the lowest priority goes; but never a pair that works.
-  for (auto it = pairs_.rbegin(); it != pairs_.rend(); ++it) {
-    if (!it->valid) {
-      pairs_.erase(std::next(it).base());
-      return;
+  // RFC 8445 section 6.1.2.5: the lowest priority goes; but what has failed goes first, and what
+  // works never does.
+  for (const bool failed : {true, false}) {
+    for (auto it = pairs_.rbegin(); it != pairs_.rend(); ++it) {
+      if (failed ? it->state == PairState::kFailed : !it->valid) {
+        pairs_.erase(std::next(it).base());
+        return;
+      }
     }
   }
   pairs_.pop_back();
+}
+
+bool Checklist::ForgetFailedRemote() {
+  const auto useless = std::ranges::find_if(remotes_, [&](const Candidate& remote) {
+    bool tried = false;
+    for (const Pair& pair : pairs_) {
+      if (pair.remote.address == remote.address) {
+        if (pair.state != PairState::kFailed) {
+          return false;
+        }
+        tried = true;
+      }
+    }
+    return tried;
+  });
+  if (useless == remotes_.end()) {
+    return false;
+  }
+  std::erase_if(pairs_, [&](const Pair& pair) { return pair.remote.address == useless->address; });
+  remotes_.erase(useless);
+  return true;
 }
 
 std::vector<PairId> Checklist::RemoveLocal(const SocketAddress& base) {

@@ -68,6 +68,10 @@ class Checklist {
   void AddLocal(const Candidate& local, Role role);
   void AddRemote(const Candidate& remote, Role role);
 
+  /// Forgets the remote candidate that came first of those whose checks have all failed, with its
+  /// pairs. False if there is none.
+  bool ForgetFailedRemote();
+
   /// Takes a local base away, with its pairs. Returns the ids of the pairs that went.
   std::vector<PairId> RemoveLocal(const SocketAddress& base);
 

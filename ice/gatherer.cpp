@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 #include "ice/stun/attributes.h"
@@ -23,7 +24,7 @@ constexpr Duration kBindingKeepalive = seconds(25);  // RFC 8445 section 11 allo
 constexpr Duration kBindingRest = seconds(30);       // After a round without an answer.
 constexpr std::array<Duration, 5> kRelayRetries{seconds(1), seconds(2), seconds(5), seconds(15),
                                                 seconds(60)};
-constexpr Duration kPermissionIdle = seconds(300);
+constexpr Duration kIdle = seconds(300);  // A permission or channel that is not used is given up.
 
 }  // namespace
 
@@ -80,18 +81,22 @@ void Gatherer::SetServers(TimePoint now, const std::vector<SocketAddress>& stun,
                           std::vector<RelayServer> relays) {
   stun_servers_.assign(
       stun.begin(), stun.begin() + static_cast<std::ptrdiff_t>(std::min(stun.size(), kMaxServers)));
-  std::erase_if(bindings_, [&](const Binding& binding) {
-    return std::ranges::find(stun_servers_, binding.server) == stun_servers_.end();
-  });
+  const auto kept =
+      std::stable_partition(bindings_.begin(), bindings_.end(), [&](const Binding& binding) {
+        return std::ranges::find(stun_servers_, binding.server) != stun_servers_.end();
+      });
+  const std::vector<Binding> gone(std::make_move_iterator(kept),
+                                  std::make_move_iterator(bindings_.end()));
+  bindings_.erase(kept, bindings_.end());
   MakeBindings(now);
 
   if (relays.size() > kMaxServers) {
     relays.resize(kMaxServers);
   }
   for (Relay& relay : relays_) {
-    const bool kept = std::ranges::any_of(
+    const bool stays = std::ranges::any_of(
         relays, [&](const RelayServer& server) { return server.address == relay.server.address; });
-    if (!kept && relay.client) {
+    if (!stays && relay.client) {
       LoseRelay(now, relay);
     }
   }
@@ -109,6 +114,11 @@ void Gatherer::SetServers(TimePoint now, const std::vector<SocketAddress>& stun,
     } else {
       relays_.push_back(Relay{.server = std::move(server)});
       StartRelay(now, relays_.back());
+    }
+  }
+  for (const Binding& binding : gone) {
+    if (binding.mapped) {  // Nobody looks after that mapping any more.
+      RemoveReflexive(binding.base, *binding.mapped);
     }
   }
   done_ = false;
@@ -237,9 +247,14 @@ void Gatherer::AddReflexive(const SocketAddress& base, const SocketAddress& mapp
 }
 
 void Gatherer::RemoveReflexive(const SocketAddress& base, const SocketAddress& mapped) {
-  const bool others = std::ranges::any_of(bindings_, [&](const Binding& binding) {
-    return binding.base == base && binding.mapped == mapped;
-  });
+  const bool others =
+      std::ranges::any_of(bindings_,
+                          [&](const Binding& binding) {
+                            return binding.base == base && binding.mapped == mapped;
+                          }) ||
+      std::ranges::any_of(relays_, [&](const Relay& relay) {
+        return relay.client && relay.client->local() == base && relay.mapped == mapped;
+      });
   const auto gone = std::ranges::find_if(candidates_, [&](const Candidate& candidate) {
     return candidate.type == CandidateType::kServerReflexive && candidate.base == base &&
            candidate.address == mapped;
@@ -277,16 +292,19 @@ std::uint16_t Gatherer::LocalPreference(const SocketAddress& base) const {
 
 void Gatherer::StartRelay(TimePoint now, Relay& relay) {
   relay.retry.reset();
-  const auto base = std::ranges::find_if(addresses_, [&](const SocketAddress& address) {
+  std::vector<SocketAddress> bases;
+  std::ranges::copy_if(addresses_, std::back_inserter(bases), [&](const SocketAddress& address) {
     return address.ip.family == relay.server.address.ip.family && !address.ip.is_link_local();
   });
-  if (base == addresses_.end()) {
+  if (bases.empty()) {
     relay.settled = true;
     return;  // SetLocalAddresses tries again.
   }
+  // The preferred one first; but an interface may lead nowhere, so each has its turn.
+  const SocketAddress& base = bases[relay.turn % bases.size()];
   relay.client =
       std::make_unique<turn::Client>(now,
-                                     turn::ClientConfig{.local = *base,
+                                     turn::ClientConfig{.local = base,
                                                         .server = relay.server.address,
                                                         .username = relay.server.username,
                                                         .password = relay.server.password.Clone()},
@@ -300,15 +318,29 @@ void Gatherer::LoseRelay(TimePoint now, Relay& relay) {
     while (auto bytes = relay.client->PollTransmit()) {
       transmits_.push_back({relay.client->local(), relay.server.address, std::move(*bytes)});
     }
+    SetRelayMapped(relay, std::nullopt);
     relay.client.reset();
   }
   if (relay.relayed) {
     RemoveCandidates(*std::exchange(relay.relayed, std::nullopt));
   }
   relay.permitted.clear();
+  relay.channels.clear();
+}
+
+void Gatherer::SetRelayMapped(Relay& relay, std::optional<SocketAddress> mapped) {
+  const SocketAddress base = relay.client->local();
+  const auto before = std::exchange(relay.mapped, mapped);
+  if (before && before != mapped) {
+    RemoveReflexive(base, *before);
+  }
+  if (mapped) {
+    AddReflexive(base, *mapped, relay.server.address);
+  }
 }
 
 void Gatherer::DrainRelay(TimePoint now, Relay& relay) {
+  bool moved = false;
   while (auto bytes = relay.client->PollTransmit()) {
     transmits_.push_back({relay.client->local(), relay.server.address, std::move(*bytes)});
   }
@@ -317,7 +349,7 @@ void Gatherer::DrainRelay(TimePoint now, Relay& relay) {
       relay.failures = 0;
       relay.settled = true;
       relay.relayed = allocated->relayed;
-      AddReflexive(relay.client->local(), allocated->mapped, relay.server.address);
+      SetRelayMapped(relay, allocated->mapped);
       AddCandidate({.type = CandidateType::kRelayed,
                     .address = allocated->relayed,
                     .base = allocated->relayed,
@@ -330,9 +362,10 @@ void Gatherer::DrainRelay(TimePoint now, Relay& relay) {
       relay.client->Permit(now, relay.server.address.ip);
       relay.client->Permit(now, allocated->relayed.ip);
     } else if (const auto* changed = std::get_if<turn::MappedChanged>(&*event)) {
-      AddReflexive(relay.client->local(), changed->mapped, relay.server.address);
-      HandleNetworkChange(now);
+      SetRelayMapped(relay, changed->mapped);
+      moved = true;
     } else if (std::holds_alternative<turn::Lost>(*event)) {
+      relay.turn += relay.relayed ? 0U : 1U;  // One that has worked is asked from there again.
       LoseRelay(now, relay);
       relay.settled = true;
       relay.retry =
@@ -344,6 +377,9 @@ void Gatherer::DrainRelay(TimePoint now, Relay& relay) {
     }
   }
   ReportIfDone();
+  if (moved) {
+    HandleNetworkChange(now);  // Last, because it drains the relays too.
+  }
 }
 
 void Gatherer::Send(TimePoint now, const SocketAddress& base, const SocketAddress& remote,
@@ -354,6 +390,9 @@ void Gatherer::Send(TimePoint now, const SocketAddress& base, const SocketAddres
     return;
   }
   relay->permitted[remote.ip] = now;
+  if (const auto channel = relay->channels.find(remote); channel != relay->channels.end()) {
+    channel->second = now;
+  }
   relay->client->Send(now, remote, payload);
   DrainRelay(now, *relay);
 }
@@ -361,6 +400,7 @@ void Gatherer::Send(TimePoint now, const SocketAddress& base, const SocketAddres
 void Gatherer::UseForData(TimePoint now, const SocketAddress& base, const SocketAddress& remote) {
   if (Relay* relay = FindRelay(base)) {
     relay->permitted[remote.ip] = now;
+    relay->channels[remote] = now;
     relay->client->BindChannel(now, remote);
     DrainRelay(now, *relay);
   }
@@ -374,12 +414,23 @@ void Gatherer::Close(TimePoint now) {
   bindings_.clear();
 }
 
-void Gatherer::ForgetIdlePermissions(TimePoint now, Relay& relay) {
-  std::erase_if(relay.permitted, [&](const auto& entry) {
-    if (now - entry.second < kPermissionIdle) {
+void Gatherer::ForgetIdle(TimePoint now, Relay& relay) {
+  std::erase_if(relay.channels, [&](const auto& entry) {
+    if (now - entry.second < kIdle) {
       return false;
     }
-    relay.client->Revoke(entry.first);
+    relay.client->Unbind(now, entry.first);
+    return true;
+  });
+  std::erase_if(relay.permitted, [&](const auto& entry) {
+    if (now - entry.second < kIdle) {
+      return false;
+    }
+    // What is permitted from the start stays: see DrainRelay().
+    if (entry.first != relay.server.address.ip &&
+        (!relay.relayed || entry.first != relay.relayed->ip)) {
+      relay.client->Revoke(entry.first);
+    }
     return true;
   });
 }
@@ -395,7 +446,7 @@ void Gatherer::HandleTimeout(TimePoint now) {
       StartRelay(now, relay);
     } else if (relay.client && relay.client->NextTimeout() && *relay.client->NextTimeout() <= now) {
       relay.client->HandleTimeout(now);
-      ForgetIdlePermissions(now, relay);
+      ForgetIdle(now, relay);
       DrainRelay(now, relay);
     }
   }

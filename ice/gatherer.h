@@ -140,10 +140,13 @@ class Gatherer {
     RelayServer server;
     std::unique_ptr<turn::Client> client;
     std::optional<SocketAddress> relayed;  // While the allocation stands.
+    std::optional<SocketAddress> mapped;   // Where the server sees us, likewise.
     std::uint32_t failures = 0;
+    std::size_t turn = 0;  // Which of our addresses to ask from.
     std::optional<TimePoint> retry;
     bool settled = false;
-    std::map<IpAddress, TimePoint> permitted;  // When something was last sent there.
+    std::map<IpAddress, TimePoint> permitted;     // When something was last sent there.
+    std::map<SocketAddress, TimePoint> channels;  // Likewise, where data goes or went.
   };
 
   void MakeBindings(TimePoint now);
@@ -153,10 +156,12 @@ class Gatherer {
   void StartRelay(TimePoint now, Relay& relay);
   void LoseRelay(TimePoint now, Relay& relay);
   void DrainRelay(TimePoint now, Relay& relay);
-  void ForgetIdlePermissions(TimePoint now, Relay& relay);
+  void ForgetIdle(TimePoint now, Relay& relay);
+  void SetRelayMapped(Relay& relay, std::optional<SocketAddress> mapped);
   [[nodiscard]] Relay* FindRelay(const SocketAddress& relayed);
   void AddCandidate(Candidate candidate);
   void RemoveCandidates(const SocketAddress& base);
+  /// Unless another server still sees us there.
   void RemoveReflexive(const SocketAddress& base, const SocketAddress& mapped);
   void AddReflexive(const SocketAddress& base, const SocketAddress& mapped,
                     const SocketAddress& server);

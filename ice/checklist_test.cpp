@@ -1,0 +1,170 @@
+#include "ice/checklist.h"
+
+#include <gtest/gtest.h>
+#include <string>
+#include <string_view>
+
+namespace floe::ice {
+namespace {
+
+Candidate Make(std::string_view address, CandidateType type = CandidateType::kHost,
+               std::uint16_t preference = 65535) {
+  const SocketAddress parsed = *ParseSocketAddress(address);
+  return {.type = type,
+          .address = parsed,
+          .base = parsed,
+          .priority = ComputePriority(type, preference),
+          .foundation = ComputeFoundation(type, parsed.ip, std::nullopt)};
+}
+
+void FailAll(Checklist& list) {
+  for (Pair& pair : list.pairs()) {
+    pair.state = PairState::kFailed;
+  }
+}
+
+TEST(ChecklistTest, PairsEachLocalWithEachRemoteOfItsFamilyAndScope) {
+  Checklist list(100);
+  list.AddLocal(Make("192.0.2.1:1"), Role::kControlling);
+  list.AddLocal(Make("[2001:db8::1]:1"), Role::kControlling);
+  list.AddLocal(Make("[fe80::1]:1"), Role::kControlling);
+
+  list.AddRemote(Make("192.0.2.9:1"), Role::kControlling);
+  list.AddRemote(Make("[2001:db8::9]:1"), Role::kControlling);
+  list.AddRemote(Make("[fe80::9]:1"), Role::kControlling);
+
+  EXPECT_EQ(list.pairs().size(), 3U);
+}
+
+TEST(ChecklistTest, IgnoresWhatItKnows) {
+  Checklist list(100);
+  list.AddLocal(Make("192.0.2.1:1"), Role::kControlling);
+  list.AddLocal(Make("192.0.2.1:1"), Role::kControlling);
+  list.AddRemote(Make("192.0.2.9:1"), Role::kControlling);
+  list.AddRemote(Make("192.0.2.9:1"), Role::kControlling);
+
+  EXPECT_EQ(list.pairs().size(), 1U);
+  EXPECT_EQ(list.remote_count(), 1U);
+}
+
+// RFC 8445 section 6.1.2.3, with the numbers put in by hand.
+TEST(ChecklistTest, ComputesThePriorityOfAPair) {
+  Candidate local = Make("192.0.2.1:1");
+  local.priority = 3;
+  Candidate remote = Make("192.0.2.9:1");
+  remote.priority = 2;
+  Checklist controlling(100);
+  controlling.AddLocal(local, Role::kControlling);
+  controlling.AddRemote(remote, Role::kControlling);
+  EXPECT_EQ(controlling.pairs().front().priority, (2ULL << 32U) + 2 * 3 + 1);
+
+  controlling.Reprioritize(Role::kControlled);
+  EXPECT_EQ(controlling.pairs().front().priority, (2ULL << 32U) + 2 * 3);
+}
+
+TEST(ChecklistTest, ChecksTriggeredPairsFirstThenTheHighestPriority) {
+  Checklist list(100);
+  list.AddLocal(Make("192.0.2.1:1"), Role::kControlling);
+  list.AddRemote(Make("198.51.100.1:1", CandidateType::kRelayed), Role::kControlling);
+  list.AddRemote(Make("198.51.100.2:1", CandidateType::kServerReflexive), Role::kControlling);
+  list.AddRemote(Make("198.51.100.3:1"), Role::kControlling);
+  list.Trigger(*list.Find(Make("192.0.2.1:1").base, Make("198.51.100.1:1").address));
+
+  std::string order;
+  while (Pair* pair = list.TakeNext()) {
+    order += ToString(pair->remote.type);
+    order += ' ';
+    pair->state = PairState::kInProgress;
+  }
+  EXPECT_EQ(order, "relay host srflx ");
+}
+
+// RFC 8445 section 6.1.2.6 and RFC 8838 section 10.
+TEST(ChecklistTest, OnePairOfAFoundationWaitsAndTheOthersAreFrozen) {
+  Checklist list(100);
+  list.AddLocal(Make("192.0.2.1:1"), Role::kControlling);
+  list.AddRemote(Make("198.51.100.3:1"), Role::kControlling);
+  list.AddRemote(Make("198.51.100.3:2"), Role::kControlling);
+  EXPECT_EQ(list.pairs()[0].state, PairState::kWaiting);
+  EXPECT_EQ(list.pairs()[1].state, PairState::kFrozen);
+
+  list.Unfreeze();
+  EXPECT_EQ(list.pairs()[1].state, PairState::kFrozen) << "the first still waits";
+
+  list.pairs()[0].state = PairState::kSucceeded;
+  list.Unfreeze();
+  EXPECT_EQ(list.pairs()[1].state, PairState::kWaiting);
+}
+
+TEST(ChecklistTest, RemovesABaseWithItsPairsAndTakesItBackLater) {
+  Checklist list(100);
+  list.AddLocal(Make("192.0.2.1:1"), Role::kControlling);
+  list.AddLocal(Make("192.0.2.2:1"), Role::kControlling);
+  list.AddRemote(Make("198.51.100.3:1"), Role::kControlling);
+  list.Trigger(list.pairs().front());
+  const PairId triggered = list.pairs().front().id;
+  const SocketAddress base = list.pairs().front().local.base;
+
+  EXPECT_EQ(list.RemoveLocal(base), std::vector<PairId>{triggered});
+  EXPECT_EQ(list.pairs().size(), 1U);
+  EXPECT_EQ(list.FindLocal(base), nullptr);
+  EXPECT_NE(list.TakeNext(), nullptr) << "the other, though the triggered one is gone";
+
+  list.AddLocal(Make(ToString(base)), Role::kControlling);
+  EXPECT_EQ(list.pairs().size(), 2U);
+}
+
+TEST(ChecklistTest, AFullListDropsWhatHasFailedThenTheLowestPriorityAndNeverWhatWorks) {
+  Checklist list(2);
+  list.AddLocal(Make("192.0.2.1:1"), Role::kControlling);
+  list.AddRemote(Make("198.51.100.1:1"), Role::kControlling);
+  list.AddRemote(Make("198.51.100.2:1", CandidateType::kRelayed), Role::kControlling);
+  list.pairs()[0].state = PairState::kFailed;
+  list.pairs()[1].state = PairState::kSucceeded;
+  list.pairs()[1].valid = true;
+
+  list.AddRemote(Make("198.51.100.3:1", CandidateType::kServerReflexive), Role::kControlling);
+  ASSERT_EQ(list.pairs().size(), 2U);
+  EXPECT_EQ(list.pairs()[0].remote.type, CandidateType::kServerReflexive);
+  EXPECT_TRUE(list.pairs()[1].valid);
+
+  list.AddRemote(Make("198.51.100.4:1"), Role::kControlling);
+  ASSERT_EQ(list.pairs().size(), 2U);
+  EXPECT_EQ(list.pairs()[0].remote.type, CandidateType::kHost);
+  EXPECT_TRUE(list.pairs()[1].valid);
+}
+
+TEST(ChecklistTest, ForgetsTheOldestRemoteOfWhichEverythingFailed) {
+  Checklist list(100);
+  list.AddLocal(Make("192.0.2.1:1"), Role::kControlling);
+  list.AddLocal(Make("192.0.2.2:1"), Role::kControlling);
+  list.AddRemote(Make("198.51.100.1:1"), Role::kControlling);
+  list.AddRemote(Make("198.51.100.2:1"), Role::kControlling);
+  EXPECT_FALSE(list.ForgetFailedRemote()) << "nothing has been tried";
+
+  FailAll(list);
+  list.Find(Make("192.0.2.2:1").base, Make("198.51.100.1:1").address)->state =
+      PairState::kInProgress;
+  ASSERT_TRUE(list.ForgetFailedRemote());
+  EXPECT_EQ(list.FindRemote(Make("198.51.100.2:1").address), nullptr);
+  EXPECT_NE(list.FindRemote(Make("198.51.100.1:1").address), nullptr);
+  EXPECT_EQ(list.pairs().size(), 2U);
+  EXPECT_FALSE(list.ForgetFailedRemote());
+}
+
+TEST(ChecklistTest, ASignalledDescriptionKeepsStateAndPriority) {
+  Checklist list(100);
+  list.AddLocal(Make("192.0.2.1:1"), Role::kControlling);
+  list.AddRemote(Make("198.51.100.1:1", CandidateType::kPeerReflexive), Role::kControlling);
+  list.pairs().front().state = PairState::kSucceeded;
+  const std::uint64_t priority = list.pairs().front().priority;
+
+  list.ReplaceRemote(Make("198.51.100.1:1", CandidateType::kServerReflexive));
+
+  EXPECT_EQ(list.pairs().front().remote.type, CandidateType::kServerReflexive);
+  EXPECT_EQ(list.pairs().front().state, PairState::kSucceeded);
+  EXPECT_EQ(list.pairs().front().priority, priority);
+}
+
+}  // namespace
+}  // namespace floe::ice
