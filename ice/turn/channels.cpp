@@ -24,6 +24,7 @@ bool Channels::Want(TimePoint now, const SocketAddress& peer) {
       entry.wanted = true;
       if (!entry.asking) {
         entry.due = now;
+        UpdateNextDue();
       }
     }
     return true;
@@ -37,6 +38,7 @@ bool Channels::Want(TimePoint now, const SocketAddress& peer) {
   next_number_ = static_cast<std::uint16_t>((*number - kFirstChannel + 1) % kNumbers);
   entries_.emplace(*number, Entry{.peer = peer, .due = now});
   numbers_.emplace(peer, *number);
+  UpdateNextDue();
   return true;
 }
 
@@ -48,11 +50,13 @@ void Channels::Forget(const SocketAddress& peer) {
   Entry& entry = entries_.at(known->second);
   entry.wanted = false;
   entry.due.reset();
+  UpdateNextDue();
 }
 
 void Channels::Clear() {
   entries_.clear();
   numbers_.clear();
+  UpdateNextDue();
 }
 
 std::optional<std::uint16_t> Channels::NumberOf(TimePoint now, const SocketAddress& peer) const {
@@ -77,11 +81,15 @@ std::optional<SocketAddress> Channels::PeerOf(TimePoint now, std::uint16_t numbe
 }
 
 std::optional<BindIntent> Channels::TakeDue(TimePoint now) {
+  if (!next_due_ || *next_due_ > now) {
+    return std::nullopt;
+  }
   for (auto& [number, entry] : entries_) {
     if (entry.due && *entry.due <= now) {
       entry.due.reset();
       entry.asking = true;
       entry.may_last_until = now + kLifetime;
+      UpdateNextDue();
       return BindIntent{.channel = number, .peer = entry.peer};
     }
   }
@@ -98,6 +106,7 @@ void Channels::HandleBound(TimePoint now, const BindIntent& bind) {
   entry->may_last_until = now + kLifetime;
   if (entry->wanted) {
     entry->due = now + kRefreshAfter;
+    UpdateNextDue();
   }
 }
 
@@ -117,17 +126,17 @@ void Channels::HandleFailed(TimePoint now, const BindIntent& bind, Duration paus
   entry->asking = false;
   if (entry->wanted) {
     entry->due = now + pause;
+    UpdateNextDue();
   }
 }
 
-std::optional<TimePoint> Channels::NextTimeout() const {
-  std::optional<TimePoint> next;
+void Channels::UpdateNextDue() {
+  next_due_.reset();
   for (const auto& [number, entry] : entries_) {
-    if (entry.due && (!next || *entry.due < *next)) {
-      next = entry.due;
+    if (entry.due && (!next_due_ || *entry.due < *next_due_)) {
+      next_due_ = entry.due;
     }
   }
-  return next;
 }
 
 Channels::Entry* Channels::Find(std::uint16_t number) {

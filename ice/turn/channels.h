@@ -43,7 +43,7 @@ class Channels {
   /// There was no answer, or no capacity: asks again after `pause`.
   void HandleFailed(TimePoint now, const BindIntent& bind, Duration pause);
 
-  [[nodiscard]] std::optional<TimePoint> NextTimeout() const;
+  [[nodiscard]] std::optional<TimePoint> NextTimeout() const { return next_due_; }
 
  private:
   struct Entry {
@@ -60,10 +60,13 @@ class Channels {
   [[nodiscard]] Entry* Find(std::uint16_t number);
   [[nodiscard]] std::optional<std::uint16_t> FreeNumber() const;
   void Purge(TimePoint now);
+  /// After `due` of any entry has changed.
+  void UpdateNextDue();
 
   std::map<std::uint16_t, Entry> entries_;
   std::unordered_map<SocketAddress, std::uint16_t, SocketAddressHash> numbers_;
-  std::uint16_t next_number_ = 0;  // offset from kFirstChannel
+  std::uint16_t next_number_ = 0;      // offset from kFirstChannel
+  std::optional<TimePoint> next_due_;  // The earliest of all, which each datagram asks for.
 };
 
 }  // namespace floe::ice::turn

@@ -26,12 +26,24 @@ bool Permissions::Want(TimePoint now, const IpAddress& peer) {
       return false;
     }
     entries_.emplace(peer, Entry{.due = now});
+    UpdateNextDue();
     return true;
   }
   if (known->second.refused) {
     known->second = Entry{.due = now, .alone = true};
+    UpdateNextDue();
   }
   return true;
+}
+
+void Permissions::Forget(const IpAddress& peer) {
+  entries_.erase(peer);
+  UpdateNextDue();
+}
+
+void Permissions::Clear() {
+  entries_.clear();
+  UpdateNextDue();
 }
 
 bool Permissions::IsInstalled(TimePoint now, const IpAddress& peer) const {
@@ -56,8 +68,7 @@ void Permissions::Hold(const SocketAddress& peer, Bytes payload) {
 
 std::vector<IpAddress> Permissions::TakeDue(TimePoint now) {
   std::vector<IpAddress> peers;
-  const auto next = NextTimeout();
-  if (!next || *next > now) {
+  if (!next_due_ || *next_due_ > now) {
     return peers;
   }
   for (auto& [peer, entry] : entries_) {
@@ -72,6 +83,7 @@ std::vector<IpAddress> Permissions::TakeDue(TimePoint now) {
       break;
     }
   }
+  UpdateNextDue();
   return peers;
 }
 
@@ -91,6 +103,7 @@ std::vector<HeldData> Permissions::HandleInstalled(TimePoint now,
     std::ranges::move(entry.held, std::back_inserter(ready));
     entry.held.clear();
   }
+  UpdateNextDue();
   return ready;
 }
 
@@ -111,6 +124,7 @@ void Permissions::HandleRefused(TimePoint now, std::span<const IpAddress> peers)
     entry.expires.reset();
     entry.held.clear();
   }
+  UpdateNextDue();
 }
 
 void Permissions::HandleFailed(TimePoint now, std::span<const IpAddress> peers, Duration pause) {
@@ -120,16 +134,16 @@ void Permissions::HandleFailed(TimePoint now, std::span<const IpAddress> peers, 
       found->second.due = now + pause;
     }
   }
+  UpdateNextDue();
 }
 
-std::optional<TimePoint> Permissions::NextTimeout() const {
-  std::optional<TimePoint> next;
+void Permissions::UpdateNextDue() {
+  next_due_.reset();
   for (const auto& [peer, entry] : entries_) {
-    if (entry.due && (!next || *entry.due < *next)) {
-      next = entry.due;
+    if (entry.due && (!next_due_ || *entry.due < *next_due_)) {
+      next_due_ = entry.due;
     }
   }
-  return next;
 }
 
 }  // namespace floe::ice::turn

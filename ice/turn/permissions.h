@@ -36,10 +36,10 @@ class Permissions {
   bool Want(TimePoint now, const IpAddress& peer);
 
   /// Wants it no longer. The server's ends by itself.
-  void Forget(const IpAddress& peer) { entries_.erase(peer); }
+  void Forget(const IpAddress& peer);
 
   /// Forgets all.
-  void Clear() { entries_.clear(); }
+  void Clear();
 
   [[nodiscard]] bool IsWanted(const IpAddress& peer) const { return entries_.contains(peer); }
 
@@ -68,7 +68,7 @@ class Permissions {
   /// There was no answer, or no capacity: asks again after `pause`.
   void HandleFailed(TimePoint now, std::span<const IpAddress> peers, Duration pause);
 
-  [[nodiscard]] std::optional<TimePoint> NextTimeout() const;
+  [[nodiscard]] std::optional<TimePoint> NextTimeout() const { return next_due_; }
 
  private:
   struct Entry {
@@ -79,7 +79,11 @@ class Permissions {
     std::deque<HeldData> held;
   };
 
+  /// After `due` of any entry has changed.
+  void UpdateNextDue();
+
   std::map<IpAddress, Entry> entries_;
+  std::optional<TimePoint> next_due_;  // The earliest of all, which each datagram asks for.
 };
 
 }  // namespace floe::ice::turn
