@@ -233,6 +233,11 @@ bool Tunnel::LooksLikeWireGuard(Bytes datagram) {
   return ReadMessageType(datagram).has_value();
 }
 
+bool Tunnel::IsHandshake(Bytes datagram) {
+  const auto type = ReadMessageType(datagram);
+  return type == MessageType::kInitiation || type == MessageType::kResponse;
+}
+
 Tunnel::Entry* Tunnel::Find(PeerId id) {
   const auto found = by_id_.find(id);
   return found == by_id_.end() ? nullptr : &slots_[found->second];

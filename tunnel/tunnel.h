@@ -82,6 +82,8 @@ class Tunnel {
 
   /// First byte 1 to 4, next three 0. For telling protocols apart on one socket.
   [[nodiscard]] static bool LooksLikeWireGuard(Bytes datagram);
+  /// Whether a datagram of ours is an initiation or a response.
+  [[nodiscard]] static bool IsHandshake(Bytes datagram);
 
  private:
   /// A place in slots_, and the peer's number in the allowed IPs.

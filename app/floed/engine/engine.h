@@ -17,6 +17,7 @@
 #include <variant>
 #include <vector>
 
+#include "app/floed/engine/courier.h"
 #include "app/floed/engine/link.h"
 #include "app/floed/engine/pinger.h"
 #include "base/bytes.h"
@@ -27,14 +28,10 @@
 #include "base/time.h"
 #include "ice/gatherer.h"
 #include "signaling/client.h"
-#include "signaling/envelope.h"
 #include "signaling/url.h"
 #include "tunnel/tunnel.h"
 
 namespace floe::engine {
-
-using tunnel::PeerId;
-using StreamId = std::uint32_t;  // Index of a rendezvous in the configuration.
 
 struct PeerConfig {
   std::string name;
@@ -62,20 +59,6 @@ struct Servers {
 };
 
 // What the runtime is asked to do.
-
-struct OpenStream {
-  StreamId id;
-  signaling::Url url;
-};
-
-struct WriteStream {
-  StreamId id;
-  std::vector<std::uint8_t> bytes;
-};
-
-struct CloseStream {
-  StreamId id;
-};
 
 /// A rendezvous handed out these; the runtime resolves names and calls SetOfferedServers().
 struct ResolveServers {
@@ -116,7 +99,6 @@ struct EngineCounters {
   std::uint64_t unknown_datagrams = 0;  // Neither WireGuard, STUN nor a relay's.
   std::uint64_t unrouted_stun = 0;      // STUN for no session of ours.
   std::uint64_t no_path = 0;            // Tunnel datagrams with nowhere to go.
-  std::uint64_t bad_boxes = 0;          // Signaling that did not open, or from strangers.
 };
 
 /// Owns no socket, timer or thread: one input, then all outputs, then sleep until NextTimeout().
@@ -194,7 +176,7 @@ class Engine {
   [[nodiscard]] const ice::Gatherer& gatherer() const { return gatherer_; }
 
   [[nodiscard]] const signaling::Client& rendezvous(StreamId id) const {
-    return *clients_[id].client;
+    return courier_.client(id);
   }
 
   [[nodiscard]] const EngineCounters& counters() const { return counters_; }
@@ -202,21 +184,8 @@ class Engine {
   [[nodiscard]] const tunnel::Counters& tunnel_counters() const { return tunnel_.counters(); }
 
  private:
-  /// Our latest message to a peer, and the rendezvous servers that have not said what became of it.
-  struct Asked {
-    std::uint64_t number = 0;
-    std::size_t waiting = 0;
-    bool delivered = false;
-  };
-
-  struct Pending {
-    PeerId peer = 0;
-    std::uint64_t number = 0;
-  };
-
   struct Peer {
     std::unique_ptr<Link> link;
-    std::optional<signaling::PeerBox> box;
     std::optional<SocketAddress> endpoint;  // Of a static peer.
     bool is_static = false;
     bool wanted = false;
@@ -227,26 +196,16 @@ class Engine {
     std::optional<TimePoint> deadline;
     std::optional<TimePoint> next_handshake;  // While there is a path and no session.
     std::uint32_t handshakes = 0;             // Since the path was last another.
-    Asked latest;
-  };
-
-  struct Client {
-    std::unique_ptr<signaling::Client> client;
-    Servers offered;
-    std::unordered_map<std::uint64_t, Pending> asked;  // Messages not answered yet.
   };
 
   void Drain(TimePoint now);
   bool DrainGatherer(TimePoint now);
   bool DrainLink(TimePoint now, PeerId id);
   bool DrainTunnel(TimePoint now);
-  bool DrainClient(TimePoint now, StreamId id);
-  void HandleClientEvent(TimePoint now, StreamId id, signaling::ClientEvent event);
+  bool DrainCourier(TimePoint now);
+  void HandleCourierEvent(TimePoint now, CourierEvent event);
   void HandleTunnelEvent(TimePoint now, const tunnel::Event& event);
   void HandlePathChanged(TimePoint now, PeerId id);
-  void HandleAnswered(TimePoint now, StreamId id, const signaling::Answered& answered);
-  void ReceiveBox(TimePoint now, const PublicKey& from, std::string_view box);
-  void SendMessage(TimePoint now, PeerId id, const signaling::Message& message);
   void HandleStun(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
                   Bytes datagram);
   void HandleTunnelDatagram(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
@@ -265,18 +224,17 @@ class Engine {
   UnixClock clock_;
   ice::Gatherer gatherer_;
   tunnel::Tunnel tunnel_;
+  Courier courier_;
   Pinger pinger_;
-  std::vector<Peer> peers_;  // By PeerId.
-  std::vector<Client> clients_;
+  std::vector<Peer> peers_;       // By PeerId.
+  std::vector<Servers> offered_;  // By StreamId.
   Servers configured_;
-  std::unordered_map<PublicKey, PeerId, PublicKeyHash> by_key_;
   std::unordered_map<std::string, PeerId> by_ufrag_;
   std::unordered_map<std::uint32_t, PeerId> by_tag_;
   std::set<std::pair<TimePoint, PeerId>> deadlines_;
   std::set<PeerId> touched_;  // Links with outputs to drain.
   std::optional<TimePoint>
-      next_recheck_;               // No sooner are the servers asked again for a suspect path.
-  std::uint64_t next_number_ = 1;  // Of messages to peers.
+      next_recheck_;  // No sooner are the servers asked again for a suspect path.
   EngineCounters counters_;
   std::deque<std::vector<std::uint8_t>> packets_;
   std::deque<Action> actions_;

@@ -22,6 +22,7 @@ constexpr Duration kPreviousLinger = seconds(3);  // RFC 8445 section 8.3.1
 constexpr Duration kStaleReplyInterval = seconds(1);
 constexpr Duration kEarlyLifetime = seconds(30);
 constexpr std::size_t kMaxEarly = 100;
+constexpr std::size_t kMaxCandidates = 32;  // In one message; a peer keeps no more of ours.
 constexpr std::string_view kTrickle = "trickle";
 constexpr std::string_view kRenomination = "renomination";
 
@@ -56,9 +57,13 @@ void Link::SetWanted(TimePoint now, bool wanted) {
   }
   current_.reset();
   previous_.reset();
+  previous_ends_.reset();
   next_offer_.reset();
+  offer_.reset();
+  offers_ = 0;
   early_.clear();
   messages_.clear();
+  transmits_.clear();
   ++agents_version_;
   UpdatePath(now);
 }
@@ -90,7 +95,7 @@ void Link::HandleDelivery(TimePoint now, Delivery delivery) {
       return;
     case Delivery::kLimited:
       if (negotiation_.offer_outstanding()) {
-        next_offer_ = now + kOfferRetries.front();
+        next_offer_ = now + OfferDelay(std::max(offers_, 1U) - 1);
       }
       return;
     case Delivery::kNotConnected:
@@ -254,10 +259,23 @@ void Link::AddOurDescription(Message& message) const {
 }
 
 void Link::AddCandidates(Message& message) const {
+  std::vector<const ice::Candidate*> usable;
   for (const ice::Candidate& candidate : gatherer_.candidates()) {
     if (MayUse(candidate)) {
-      message.candidates.push_back(ice::ToLine(candidate));
+      usable.push_back(&candidate);
     }
+  }
+  // Of too many the relayed ones stay, which always lead here, and then those of most priority.
+  const auto rank = [](const ice::Candidate* candidate) {
+    const bool relayed = candidate->type == ice::CandidateType::kRelayed;
+    return std::pair(relayed ? 0 : 1, UINT32_MAX - candidate->priority);
+  };
+  if (usable.size() > kMaxCandidates) {
+    std::ranges::stable_sort(usable, {}, rank);
+    usable.resize(kMaxCandidates);
+  }
+  for (const ice::Candidate* candidate : usable) {
+    message.candidates.push_back(ice::ToLine(*candidate));
   }
 }
 
@@ -380,6 +398,9 @@ void Link::RetireAgents(TimePoint now) {
   if (!previous_) {
     return;
   }
+  if (current_ && !current_->path()) {
+    previous_ends_.reset();  // It has lost what it had taken over.
+  }
   const bool replaced = previous_ends_ && now >= *previous_ends_;
   if (replaced || previous_->state() == ice::State::kFailed) {
     previous_.reset();
@@ -455,6 +476,10 @@ bool Link::HasGoodPath() const {
 bool Link::is_suspect() const {
   const ice::Pair* pair = selected();
   return pair != nullptr && pair->sends >= 6;
+}
+
+std::optional<ice::Path> Link::way_back() const {
+  return !path_ && current_ ? current_->way_back() : std::nullopt;
 }
 
 const ice::Pair* Link::selected() const {

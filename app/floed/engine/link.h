@@ -15,6 +15,7 @@
 #include <variant>
 #include <vector>
 
+#include "app/floed/engine/courier.h"
 #include "base/key.h"
 #include "base/random.h"
 #include "base/socket_address.h"
@@ -29,9 +30,6 @@ namespace floe::engine {
 
 /// Which candidates may be used at all.
 enum class PathPolicy : std::uint8_t { kAll, kDirectOnly, kRelayOnly };
-
-/// What a rendezvous says of a message we gave it.
-enum class Delivery : std::uint8_t { kDelivered, kOffline, kLimited, kNotConnected };
 
 /// Tells milliseconds since 1970 from the monotonic clock, so that the numbers never go back.
 struct UnixClock {
@@ -111,6 +109,8 @@ class Link {
 
   [[nodiscard]] const std::optional<ice::Path>& path() const { return path_; }
 
+  /// While there is no path: where the peer's latest check came from. For a handshake alone.
+  [[nodiscard]] std::optional<ice::Path> way_back() const;
   /// The pair behind path(), or null.
   [[nodiscard]] const ice::Pair* selected() const;
 

@@ -1,0 +1,260 @@
+// The part of Engine that passes on: what one machine says to the others, until none has more.
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "app/floed/engine/engine.h"
+#include "base/log.h"
+
+namespace floe::engine {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// A first handshake that is lost is sent again after these, the last of them several times, and
+// then at WireGuard's own pace of 5 s: a path that has just been found must not wait that long for
+// its first packet, least of all where much is lost.
+constexpr std::array<Duration, 4> kHandshakeGaps{milliseconds(250), milliseconds(250),
+                                                 milliseconds(500), seconds(1)};
+constexpr std::uint32_t kMaxHandshakes = 20;
+constexpr std::size_t kMaxPackets = 4096;  // For the TUN device. It is drained after every input.
+
+}  // namespace
+
+void Engine::Drain(TimePoint now) {
+  bool busy = true;
+  while (busy) {
+    busy = DrainGatherer(now);
+    busy = DrainTunnel(now) || busy;
+    busy = DrainCourier(now) || busy;
+    while (!touched_.empty()) {
+      const PeerId id = *touched_.begin();
+      touched_.erase(touched_.begin());
+      busy = DrainLink(now, id) || busy;
+    }
+  }
+}
+
+bool Engine::DrainGatherer(TimePoint now) {
+  bool any = false;
+  while (const auto event = gatherer_.PollEvent()) {
+    any = true;
+    if (const auto* added = std::get_if<ice::CandidateAdded>(&*event)) {
+      log::Debug("found {}", ice::ToLine(added->candidate));
+    }
+    for (PeerId id = 0; id < peers_.size(); ++id) {
+      Link& link = *peers_[id].link;
+      if (const auto* added = std::get_if<ice::CandidateAdded>(&*event)) {
+        link.HandleLocalCandidate(now, added->candidate);
+      } else if (const auto* removed = std::get_if<ice::CandidateRemoved>(&*event)) {
+        link.HandleLocalCandidateGone(now, removed->candidate);
+      }
+      Touch(id);
+    }
+  }
+  return any;
+}
+
+bool Engine::DrainLink(TimePoint now, PeerId id) {
+  Peer& peer = peers_[id];
+  bool any = false;
+  while (auto transmit = peer.link->PollTransmit()) {
+    gatherer_.Send(now, transmit->local, transmit->remote, std::move(transmit->payload));
+    any = true;
+  }
+  while (const auto message = peer.link->PollMessage()) {
+    courier_.Send(now, id, *message);
+    any = true;
+  }
+  if (peer.link->PollPathChanged()) {
+    HandlePathChanged(now, id);
+    any = true;
+  }
+  if (peer.agents_version != peer.link->agents_version()) {
+    IndexAgents(id);
+  }
+  UpdateDeadline(id);
+  return any;
+}
+
+void Engine::HandlePathChanged(TimePoint now, PeerId id) {
+  Peer& peer = peers_[id];
+  const auto& path = peer.link->path();
+  if (!path) {
+    peer.next_handshake.reset();
+    if (peer.up) {
+      peer.up = false;
+      notices_.emplace_back(PeerDown{id});
+    }
+    return;
+  }
+  gatherer_.UseForData(now, path->local, path->remote);
+  notices_.emplace_back(PathMoved{id, *path});
+  tunnel_.StartHandshake(now, id);
+  peer.handshakes = 0;
+  peer.next_handshake = now + kHandshakeGaps.front();
+  if (!peer.up && tunnel_.Stats(id).has_session) {
+    peer.up = true;
+    notices_.emplace_back(PeerUp{id, !ice::IsDirect(path->tier())});
+  }
+}
+
+void Engine::RetryHandshake(TimePoint now, PeerId id) {
+  Peer& peer = peers_[id];
+  if (!peer.next_handshake || now < *peer.next_handshake) {
+    return;
+  }
+  peer.next_handshake.reset();
+  if (tunnel_.Stats(id).has_session || !peer.link->path()) {
+    return;
+  }
+  tunnel_.StartHandshake(now, id);
+  if (++peer.handshakes < kMaxHandshakes) {
+    peer.next_handshake =
+        now + kHandshakeGaps.at(std::min<std::size_t>(peer.handshakes, kHandshakeGaps.size() - 1));
+  }
+}
+
+void Engine::IndexAgents(PeerId id) {
+  Peer& peer = peers_[id];
+  const auto is_its_own = [id](const auto& entry) { return entry.second == id; };
+  for (const std::string& ufrag : peer.ufrags) {
+    if (const auto found = by_ufrag_.find(ufrag); found != by_ufrag_.end() && is_its_own(*found)) {
+      by_ufrag_.erase(found);
+    }
+  }
+  for (const std::uint32_t tag : peer.tags) {
+    if (const auto found = by_tag_.find(tag); found != by_tag_.end() && is_its_own(*found)) {
+      by_tag_.erase(found);
+    }
+  }
+  peer.ufrags = peer.link->ufrags();
+  peer.tags = peer.link->tags();
+  for (const std::string& ufrag : peer.ufrags) {
+    by_ufrag_[ufrag] = id;
+  }
+  for (const std::uint32_t tag : peer.tags) {
+    by_tag_[tag] = id;
+  }
+  peer.agents_version = peer.link->agents_version();
+}
+
+void Engine::UpdateDeadline(PeerId id) {
+  Peer& peer = peers_[id];
+  auto next = peer.link->NextTimeout();
+  if (peer.next_handshake && (!next || *peer.next_handshake < *next)) {
+    next = peer.next_handshake;
+  }
+  if (peer.deadline == next) {
+    return;
+  }
+  if (peer.deadline) {
+    deadlines_.erase({*peer.deadline, id});
+  }
+  peer.deadline = next;
+  if (next) {
+    deadlines_.emplace(*next, id);
+  }
+}
+
+bool Engine::DrainTunnel(TimePoint now) {
+  bool any = false;
+  while (auto datagram = tunnel_.PollDatagram()) {
+    Route(now, std::move(*datagram));
+    any = true;
+  }
+  while (auto packet = tunnel_.PollPacket()) {
+    any = true;
+    if (!peers_[packet->peer].wanted) {
+      continue;  // Taken down here, while the other end still holds a session.
+    }
+    if (!pinger_.HandlePacket(now, packet->peer, packet->bytes) && packets_.size() < kMaxPackets) {
+      packets_.push_back(std::move(packet->bytes));
+    }
+  }
+  while (const auto event = tunnel_.PollEvent()) {
+    HandleTunnelEvent(now, *event);
+    any = true;
+  }
+  return any;
+}
+
+void Engine::HandleTunnelEvent(TimePoint /*now*/, const tunnel::Event& event) {
+  if (const auto* completed = std::get_if<tunnel::HandshakeCompleted>(&event)) {
+    Peer& peer = peers_[completed->peer];
+    if (peer.wanted && !peer.up) {
+      peer.up = true;
+      const auto& path = peer.link->path();
+      notices_.emplace_back(PeerUp{completed->peer, path && !ice::IsDirect(path->tier())});
+    }
+  } else if (const auto* expired = std::get_if<tunnel::SessionExpired>(&event)) {
+    log::Debug("{}: tunnel session expired", config_.peers[expired->peer].name);
+  } else if (const auto* gave_up = std::get_if<tunnel::HandshakeGaveUp>(&event)) {
+    log::Debug("{}: tunnel handshake not answered", config_.peers[gave_up->peer].name);
+  }
+}
+
+void Engine::Route(TimePoint now, tunnel::Datagram datagram) {
+  Peer& peer = peers_[datagram.peer];
+  if (!peer.wanted) {
+    ++counters_.no_path;
+    return;
+  }
+  if (peer.is_static) {
+    if (peer.endpoint) {
+      gatherer_.Send(now, SocketAddress{{.family = peer.endpoint->ip.family}, 0}, *peer.endpoint,
+                     std::move(datagram.bytes));
+    }
+    return;
+  }
+  auto path = peer.link->path();
+  if (!path && tunnel::Tunnel::IsHandshake(datagram.bytes)) {
+    path = peer.link->way_back();
+  }
+  if (!path) {
+    ++counters_.no_path;
+    return;
+  }
+  peer.link->NoteDataSent(now);
+  gatherer_.Send(now, path->local, path->remote, std::move(datagram.bytes));
+}
+
+bool Engine::DrainCourier(TimePoint now) {
+  bool any = false;
+  while (auto action = courier_.PollAction()) {
+    std::visit([&](auto& stream) { actions_.emplace_back(std::move(stream)); }, *action);
+    any = true;
+  }
+  while (auto event = courier_.PollEvent()) {
+    HandleCourierEvent(now, std::move(*event));
+    any = true;
+  }
+  return any;
+}
+
+void Engine::HandleCourierEvent(TimePoint now, CourierEvent event) {
+  if (const auto* received = std::get_if<MessageReceived>(&event)) {
+    peers_[received->peer].link->HandleMessage(now, received->message);
+    Touch(received->peer);
+  } else if (const auto* answered = std::get_if<MessageAnswered>(&event)) {
+    peers_[answered->peer].link->HandleDelivery(now, answered->delivery);
+    Touch(answered->peer);
+  } else if (const auto* lost = std::get_if<MessageLost>(&event)) {
+    peers_[lost->peer].link->HandleMessageLost();
+  } else if (auto* logged_in = std::get_if<LoggedIn>(&event)) {
+    notices_.emplace_back(RendezvousUp{logged_in->id});
+    actions_.emplace_back(ResolveServers{logged_in->id, std::move(logged_in->welcome)});
+    for (PeerId peer = 0; peer < peers_.size(); ++peer) {
+      peers_[peer].link->HandleRendezvousUp(now);
+      Touch(peer);
+    }
+  } else if (auto* renewed = std::get_if<Renewed>(&event)) {
+    actions_.emplace_back(ResolveServers{renewed->id, std::move(renewed->welcome)});
+  } else if (auto* logged_out = std::get_if<LoggedOut>(&event)) {
+    notices_.emplace_back(RendezvousDown{logged_out->id, std::move(logged_out->reason)});
+  }
+}
+
+}  // namespace floe::engine
