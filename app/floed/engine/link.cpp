@@ -73,23 +73,35 @@ void Link::HandleRendezvousUp(TimePoint now) {
       (!negotiation_.offer_outstanding() || peer_offline_ || offer_lost_)) {
     offers_ = 0;
     Offer(now);
-  } else if (messages_lost_ && described_ && current_) {
-    // What we have found since may be news to the peer; what is not, it knows to ignore.
-    Message message = MakeMessage(MessageKind::kCandidate);
-    AddCandidates(message);
-    if (!message.candidates.empty()) {
-      messages_.push_back(std::move(message));
-    }
+  } else if (messages_lost_) {
+    RepeatCandidates();
   }
   messages_lost_ = false;
+}
+
+/// What we have found since may be news to the peer; what is not, it knows to ignore.
+void Link::RepeatCandidates() {
+  candidates_lost_ = false;
+  if (!described_ || !current_) {
+    return;
+  }
+  Message message = MakeMessage(MessageKind::kCandidate);
+  AddCandidates(message);
+  if (!message.candidates.empty()) {
+    messages_.push_back(std::move(message));
+  }
 }
 
 void Link::HandleDelivery(TimePoint now, Delivery delivery) {
   switch (delivery) {
     case Delivery::kDelivered:
       peer_offline_ = false;
+      if (candidates_lost_) {
+        RepeatCandidates();
+      }
       return;
     case Delivery::kOffline:
+      candidates_lost_ = true;
       peer_offline_ = true;  // It offers when it comes; until then we ask now and then.
       negotiation_.WithdrawOffer();
       return;
@@ -111,18 +123,29 @@ void Link::HandleMessage(TimePoint now, const Message& message) {
     return;
   }
   peer_offline_ = false;
-  switch (negotiation_.Judge(message)) {
+  const Verdict verdict = negotiation_.Judge(message);
+  log::Debug("{}: {} {} of session {}.{}: {}", config_.name, ToString(message.kind), message.seq,
+             message.session, message.generation, signaling::ToString(verdict));
+  switch (verdict) {
     case Verdict::kIgnore:
       return;
     case Verdict::kKeepOffer:
-      ResendOffer();
+      ResendOffer(now);
       return;
     case Verdict::kAnswerOffer:
       Answer(now, message);
       return;
     case Verdict::kTakeAnswer:
+      if (!OfferIsCurrent(message.session)) {
+        Offer(now);  // It answers one whose credentials another offer has replaced.
+        return;
+      }
+      [[fallthrough]];
     case Verdict::kTakeCandidates:
       TakeRemote(now, message);
+      if (candidates_lost_) {
+        RepeatCandidates();
+      }
       return;
     case Verdict::kEarly:
       KeepEarly(now, message);
@@ -146,25 +169,38 @@ void Link::Offer(TimePoint now) {
   StartAgent(now, ice::Role::kControlling);
   Message offer = MakeMessage(MessageKind::kOffer);
   AddOurDescription(offer);
+  log::Debug("{}: we offer session {}.{}", config_.name, offer.session, offer.generation);
   messages_.push_back(offer);
   offer_ = std::move(offer);
   offer_lost_ = false;
+  candidates_lost_ = false;
   described_ = true;
   next_offer_ = now + OfferDelay(offers_++);
 }
 
 /// The peer's offer crossed ours, and ours counts. It may never have heard of it.
-void Link::ResendOffer() {
-  if (offer_ && negotiation_.offer_outstanding()) {
-    messages_.push_back(*offer_);
+void Link::ResendOffer(TimePoint now) {
+  if (!OfferIsCurrent(negotiation_.session())) {
+    Offer(now);  // The one that waits is from before the last, which was withdrawn.
+    return;
   }
+  offer_->candidates.clear();
+  AddCandidates(*offer_);  // Those found since were told to nobody.
+  messages_.push_back(*offer_);
+}
+
+/// Whether our latest offer, whose credentials the current session has, is of this number.
+bool Link::OfferIsCurrent(std::uint64_t session) const {
+  return offer_ && offer_->session == session;
 }
 
 void Link::Answer(TimePoint now, const Message& offer) {
+  offer_.reset();
   StartAgent(now, ice::Role::kControlled);
   Message answer = MakeMessage(MessageKind::kAnswer);
   AddOurDescription(answer);
   messages_.push_back(std::move(answer));
+  candidates_lost_ = false;
   described_ = true;
   TakeRemote(now, offer);
   // If nothing comes of it, it is our turn; a little later than the peer's, who tries as well.
@@ -351,6 +387,9 @@ void Link::HandleUnreachable(TimePoint now, const SocketAddress& local,
 
 bool Link::HandleStun(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
                       const ice::stun::MessageView& message) {
+  if (LeadsIntoTunnel(remote.ip)) {
+    return false;  // Nor may it become a peer-reflexive candidate.
+  }
   bool handled = false;
   for (const auto& agent : {current_.get(), previous_.get()}) {
     handled = handled || (agent != nullptr && agent->HandleMessage(now, local, remote, message));

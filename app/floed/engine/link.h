@@ -137,7 +137,9 @@ class Link {
   void DrainAgents(TimePoint now);
   void UpdatePath(TimePoint now);
   void WantOffer(TimePoint when);
-  void ResendOffer();
+  void ResendOffer(TimePoint now);
+  [[nodiscard]] bool OfferIsCurrent(std::uint64_t session) const;
+  void RepeatCandidates();
   void RetireAgents(TimePoint now);
   [[nodiscard]] bool HasGoodPath() const;
 
@@ -148,8 +150,9 @@ class Link {
   signaling::Negotiation negotiation_;
   bool wanted_ = false;
   bool peer_offline_ = false;
-  bool messages_lost_ = false;
-  bool described_ = false;  // Our credentials of the current session have been sent.
+  bool messages_lost_ = false;    // One rendezvous was not connected; another may have been.
+  bool candidates_lost_ = false;  // The peer was not there.
+  bool described_ = false;        // Our credentials of the current session have been sent.
   std::unique_ptr<ice::Agent> current_;
   std::unique_ptr<ice::Agent> previous_;     // Carries the data until current_ has a path.
   std::optional<TimePoint> previous_ends_;   // Set once current_ has taken over.

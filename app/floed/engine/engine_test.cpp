@@ -1,0 +1,230 @@
+#include "app/floed/engine/engine.h"
+
+#include <algorithm>
+#include <chrono>
+#include <gtest/gtest.h>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tests/support/fake_random.h"
+
+namespace floe::engine {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+SocketAddress Address(std::string_view text) {
+  return *ParseSocketAddress(text);
+}
+
+constexpr std::chrono::nanoseconds kUnixStart = seconds(1'800'000'000);
+const SocketAddress kA = Address("192.0.2.1:41820");
+const SocketAddress kB = Address("192.0.2.2:41820");
+
+/// A packet of an experimental protocol (RFC 3692) between two addresses in the tunnel.
+std::vector<std::uint8_t> InnerPacket(std::uint8_t from, std::uint8_t to) {
+  std::vector<std::uint8_t> packet(64);
+  packet[0] = 0x45;
+  packet[3] = 64;
+  packet[8] = 64;
+  packet[9] = 253;
+  packet[12] = 10, packet[13] = 71, packet[15] = from;
+  packet[16] = 10, packet[17] = 71, packet[19] = to;
+  return packet;
+}
+
+/// Two engines that know each other as plain WireGuard devices, and nothing between them.
+class EngineTest : public ::testing::Test {
+ protected:
+  EngineTest() : key_a_(GeneratePrivateKey(random_)), key_b_(GeneratePrivateKey(random_)) {
+    a_ = MakeStatic(key_a_, DerivePublicKey(key_b_), 1, 2);
+    b_ = MakeStatic(key_b_, DerivePublicKey(key_a_), 2, 1);
+    a_->Start(now_);
+    b_->Start(now_);
+    a_->SetEndpoint(now_, 0, kB);
+    Exchange();
+  }
+
+  std::unique_ptr<Engine> MakeStatic(const PrivateKey& own, const PublicKey& peer,
+                                     std::uint8_t number, std::uint8_t other) {
+    EngineConfig config{.name = std::string(1, static_cast<char>('a' + number - 1)),
+                        .private_key = own.Clone(),
+                        .addresses = {IpAddress::V4(10, 71, 0, number)}};
+    config.peers.push_back({.name = "peer",
+                            .key = peer,
+                            .allowed_ips = {{IpAddress::V4(10, 71, 0, other), 32}},
+                            .is_static = true});
+    return std::make_unique<Engine>(now_, kUnixStart, std::move(config), random_);
+  }
+
+  /// Carries datagrams until there are none. What `a_` sends seems to come from `from_a`.
+  void Exchange(const SocketAddress& from_a = kA) {
+    for (bool busy = true; std::exchange(busy, false);) {
+      while (const auto transmit = a_->PollTransmit()) {
+        b_->HandleDatagram(now_, kB, from_a, transmit->payload);
+        last_from_a_ = transmit->payload;
+        busy = true;
+      }
+      while (const auto transmit = b_->PollTransmit()) {
+        to_a_.push_back(transmit->remote);
+        a_->HandleDatagram(now_, kA, kB, transmit->payload);
+        busy = true;
+      }
+    }
+  }
+
+  [[nodiscard]] static std::size_t CountPackets(Engine& engine) {
+    std::size_t packets = 0;
+    while (engine.PollPacket()) {
+      ++packets;
+    }
+    return packets;
+  }
+
+  TimePoint now_ = TimePoint{} + seconds(1000);
+  test::FakeRandom random_;
+  PrivateKey key_a_;
+  PrivateKey key_b_;
+  std::unique_ptr<Engine> a_;
+  std::unique_ptr<Engine> b_;
+  std::vector<std::uint8_t> last_from_a_;
+  std::vector<SocketAddress> to_a_;  // Where b has sent to.
+};
+
+TEST_F(EngineTest, CarriesPacketsToAPlainWireGuardDevice) {
+  a_->HandlePacket(now_, InnerPacket(1, 2));
+  Exchange();
+
+  EXPECT_EQ(CountPackets(*b_), 1U);
+  EXPECT_TRUE(a_->IsUp(0));
+  EXPECT_TRUE(b_->IsUp(0));
+}
+
+TEST_F(EngineTest, FollowsAPlainDeviceOnlyAfterAuthenticPackets) {
+  a_->HandlePacket(now_, InnerPacket(1, 2));
+  Exchange();
+  ASSERT_EQ(b_->endpoint(0), kA);
+
+  const SocketAddress elsewhere = Address("203.0.113.66:666");
+  b_->HandleDatagram(now_, kB, elsewhere, last_from_a_);  // Replayed.
+  EXPECT_EQ(b_->endpoint(0), kA);
+  std::vector<std::uint8_t> forged = last_from_a_;
+  forged.back() ^= 1U;
+  b_->HandleDatagram(now_, kB, elsewhere, forged);
+  EXPECT_EQ(b_->endpoint(0), kA);
+
+  a_->HandlePacket(now_, InnerPacket(1, 2));
+  Exchange(elsewhere);
+  EXPECT_EQ(b_->endpoint(0), elsewhere);
+}
+
+TEST_F(EngineTest, NothingComesInFromAPeerThatIsDown) {
+  a_->HandlePacket(now_, InnerPacket(1, 2));
+  Exchange();
+  ASSERT_EQ(CountPackets(*b_), 1U);
+
+  b_->SetWanted(now_, 0, false);
+  a_->HandlePacket(now_, InnerPacket(1, 2));
+  Exchange();
+
+  EXPECT_EQ(CountPackets(*b_), 0U);
+  EXPECT_FALSE(b_->IsUp(0));
+  b_->HandlePacket(now_, InnerPacket(2, 1));
+  EXPECT_FALSE(b_->PollTransmit());
+}
+
+TEST_F(EngineTest, CountsWhatItDoesNotKnow) {
+  b_->HandleDatagram(now_, kB, kA, AsBytes("neither this nor that"));
+  EXPECT_EQ(b_->counters().unknown_datagrams, 1U);
+
+  // A Binding request of RFC 8489 with no attributes.
+  std::vector<std::uint8_t> stun{0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42};
+  stun.resize(20);
+  b_->HandleDatagram(now_, kB, kA, stun);
+  EXPECT_EQ(b_->counters().unrouted_stun, 1U);
+  EXPECT_FALSE(b_->PollTransmit());
+}
+
+TEST_F(EngineTest, FindsPeersByName) {
+  EXPECT_EQ(a_->FindPeer("peer"), 0U);
+  EXPECT_EQ(a_->FindPeer("nobody"), std::nullopt);
+}
+
+/// A node with many peers, of which none is there, and no server answers.
+std::unique_ptr<Engine> MakeLonely(TimePoint now, std::size_t peers, RandomSource& random) {
+  EngineConfig config{.name = "a",
+                      .private_key = GeneratePrivateKey(random),
+                      .addresses = {IpAddress::V4(10, 71, 0, 1)}};
+  config.rendezvous.push_back({.secure = false, .host = "198.51.100.1", .port = 8080});
+  for (std::size_t i = 0; i < peers; ++i) {
+    config.peers.push_back(
+        {.name = "peer-" + std::to_string(i),
+         .key = DerivePublicKey(GeneratePrivateKey(random)),
+         .allowed_ips = {{IpAddress::V4(10, 72, static_cast<std::uint8_t>(i / 250),
+                                        static_cast<std::uint8_t>(i % 250)),
+                          32}}});
+  }
+  auto engine = std::make_unique<Engine>(now, kUnixStart, std::move(config), random);
+  engine->SetLocalAddresses(now, {kA, Address("[2001:db8::1]:41820")});
+  engine->Start(now);
+  return engine;
+}
+
+/// Runs an engine that hears nothing, and returns how often it woke.
+std::size_t RunAlone(Engine& engine, TimePoint& now, Duration time, std::size_t limit) {
+  std::size_t wakes = 0;
+  const TimePoint end = now + time;
+  while (true) {
+    while (engine.PollTransmit()) {
+    }
+    while (const auto action = engine.PollAction()) {
+      if (const auto* open = std::get_if<OpenStream>(&*action)) {
+        engine.HandleStreamClosed(now, open->id, "refused");
+      }
+    }
+    while (engine.PollNotice()) {
+    }
+    const auto next = engine.NextTimeout();
+    if (!next || *next >= end || wakes >= limit) {
+      now = end;
+      return wakes;
+    }
+    now = std::max(now, *next);
+    engine.HandleTimeout(now);
+    ++wakes;
+  }
+}
+
+TEST_F(EngineTest, AThousandAbsentPeersCostLittle) {
+  auto engine = MakeLonely(now_, 1000, random_);
+
+  // Each offers about once a minute, and some of them together.
+  EXPECT_LT(RunAlone(*engine, now_, minutes(10), 100'000), 25'000U);
+}
+
+TEST_F(EngineTest, StoppingLeavesNothingToDo) {
+  auto engine = MakeLonely(now_, 10, random_);
+  static_cast<void>(RunAlone(*engine, now_, seconds(30), 100'000));
+
+  engine->Stop(now_);
+
+  EXPECT_LT(RunAlone(*engine, now_, hours(1), 1000), 20U);
+}
+
+TEST_F(EngineTest, AnUnreachableAddressThatIsNobodysIsNobodysBusiness) {
+  auto engine = MakeLonely(now_, 3, random_);
+  static_cast<void>(RunAlone(*engine, now_, seconds(1), 1000));
+  const auto next = engine->NextTimeout();
+
+  engine->HandleUnreachable(now_, kA, Address("203.0.113.99:9"));
+
+  EXPECT_EQ(engine->NextTimeout(), next);
+  EXPECT_FALSE(engine->PollTransmit());
+}
+
+}  // namespace
+}  // namespace floe::engine
