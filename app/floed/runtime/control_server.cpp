@@ -16,6 +16,7 @@ namespace {
 constexpr mode_t kSocketMode = 0660;
 constexpr std::size_t kMaxSessions = 64;
 constexpr std::size_t kMaxUnread = 4UL * 1024 * 1024;  // bytes a client may leave unread
+constexpr std::size_t kMaxWaiting = 256UL * 1024;  // bytes of requests behind a ping
 constexpr Duration kPongTimeout = std::chrono::seconds(3);
 
 }  // namespace
@@ -70,7 +71,8 @@ class ControlServer::Session {
 
 void ControlServer::Session::HandleData(Bytes bytes) {
   input_ += AsText(bytes);
-  if (input_.size() > control::kMaxRequestSize && input_.find('\n') == std::string::npos) {
+  const bool one_line = input_.find('\n') == std::string::npos;
+  if (input_.size() > (one_line ? control::kMaxRequestSize : kMaxWaiting)) {
     SendError("the request is too long", control::ExitCode::kUsage);
     input_.clear();
     stream_->Shutdown();

@@ -256,7 +256,7 @@ void Runtime::Flush() {
   flushing_ = true;
   bool busy = true;
   while (busy) {
-    FlushTransmits();
+    busy = FlushTransmits();
     while (const auto packet = engine_->PollPacket()) {
       inner_->Write(*packet);
     }
@@ -266,7 +266,6 @@ void Runtime::Flush() {
     while (const auto notice = engine_->PollNotice()) {
       HandleNotice(*notice);
     }
-    busy = false;
     while (auto action = engine_->PollAction()) {
       HandleAction(std::move(*action));
       busy = true;
@@ -276,7 +275,7 @@ void Runtime::Flush() {
   flushing_ = false;
 }
 
-void Runtime::FlushTransmits() {
+bool Runtime::FlushTransmits() {
   std::vector<std::pair<SocketAddress, SocketAddress>> unreachable;
   while (const auto transmit = engine_->PollTransmit()) {
     const auto result = underlay_->Send(transmit->local, transmit->remote, transmit->payload);
@@ -287,6 +286,7 @@ void Runtime::FlushTransmits() {
   for (const auto& [local, remote] : unreachable) {
     engine_->HandleUnreachable(uv::Loop::Now(), local, remote);
   }
+  return !unreachable.empty();
 }
 
 void Runtime::HandleAction(engine::Action action) {

@@ -50,7 +50,8 @@ class Runtime {
   /// Drains every output of the engine, then arms the timer. Does nothing inside itself: whoever
   /// gives the engine an input from within a drain is drained by it.
   void Flush();
-  void FlushTransmits();
+  /// Returns whether the engine has learned anything from it.
+  bool FlushTransmits();
   void HandleAction(engine::Action action);
   void HandleNotice(const engine::Notice& notice);
   void HandleSignal(int signal);
