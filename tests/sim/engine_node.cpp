@@ -109,8 +109,9 @@ void EngineNode::Absorb(TimePoint now) {
       }
       busy = true;
     }
-    while (engine_->PollPong()) {
+    while (const auto pong = engine_->PollPong()) {
       ++pongs_;
+      ++pongs_from_[pong->peer];
     }
     while (engine_->PollNotice()) {
     }

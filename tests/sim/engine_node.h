@@ -43,8 +43,13 @@ class EngineNode final : public Node {
     Absorb(now);
   }
 
-  /// Echo requests that were answered.
+  /// Echo requests that were answered, by any peer and by one.
   [[nodiscard]] std::uint64_t pongs() const { return pongs_; }
+
+  [[nodiscard]] std::uint64_t PongsFrom(engine::PeerId peer) const {
+    const auto found = pongs_from_.find(peer);
+    return found == pongs_from_.end() ? 0 : found->second;
+  }
 
   /// Whether packets flow directly, or through a relay; nothing without a path or a session.
   [[nodiscard]] std::optional<bool> IsDirect(engine::PeerId peer = 0) const;
@@ -61,6 +66,7 @@ class EngineNode final : public Node {
   std::map<engine::StreamId, StreamId> open_;     // The latest of each rendezvous.
   std::deque<StreamAction> stream_actions_;
   std::uint64_t pongs_ = 0;
+  std::map<engine::PeerId, std::uint64_t> pongs_from_;
 };
 
 }  // namespace floe::sim
