@@ -16,7 +16,7 @@ namespace {
 constexpr mode_t kSocketMode = 0660;
 constexpr std::size_t kMaxSessions = 64;
 constexpr std::size_t kMaxUnread = 4UL * 1024 * 1024;  // bytes a client may leave unread
-constexpr std::size_t kMaxWaiting = 256UL * 1024;  // bytes of requests behind a ping
+constexpr std::size_t kMaxWaiting = 256UL * 1024;      // bytes of requests behind a ping
 constexpr Duration kPongTimeout = std::chrono::seconds(3);
 
 }  // namespace
