@@ -62,6 +62,9 @@ void Gatherer::SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>
   }
   for (const SocketAddress& base : addresses_) {
     if (std::ranges::find(before, base) == before.end()) {
+      if (Relay* relay = FindRelay(base)) {
+        LoseRelay(now, *relay);  // See IsTaken().
+      }
       AddCandidate({.type = CandidateType::kHost,
                     .address = base,
                     .base = base,
@@ -345,7 +348,8 @@ void Gatherer::DrainRelay(TimePoint now, Relay& relay) {
     transmits_.push_back({relay.client->local(), relay.server.address, std::move(*bytes)});
   }
   while (const auto event = relay.client->PollEvent()) {
-    if (const auto* allocated = std::get_if<turn::Allocated>(&*event)) {
+    const auto* allocated = std::get_if<turn::Allocated>(&*event);
+    if (allocated != nullptr && !IsTaken(allocated->relayed)) {
       relay.failures = 0;
       relay.settled = true;
       relay.relayed = allocated->relayed;
@@ -364,7 +368,7 @@ void Gatherer::DrainRelay(TimePoint now, Relay& relay) {
     } else if (const auto* changed = std::get_if<turn::MappedChanged>(&*event)) {
       SetRelayMapped(relay, changed->mapped);
       moved = true;
-    } else if (std::holds_alternative<turn::Lost>(*event)) {
+    } else {  // Lost, or an address that is not the server's to give.
       relay.turn += relay.relayed ? 0U : 1U;  // One that has worked is asked from there again.
       LoseRelay(now, relay);
       relay.settled = true;
@@ -411,7 +415,11 @@ void Gatherer::Close(TimePoint now) {
     LoseRelay(now, relay);
     relay.retry.reset();
   }
-  bindings_.clear();
+  for (const Binding& binding : std::exchange(bindings_, {})) {
+    if (binding.mapped) {
+      RemoveReflexive(binding.base, *binding.mapped);
+    }
+  }
 }
 
 void Gatherer::ForgetIdle(TimePoint now, Relay& relay) {
@@ -450,6 +458,11 @@ void Gatherer::HandleTimeout(TimePoint now) {
       DrainRelay(now, relay);
     }
   }
+}
+
+/// A server that names our own address, or another relay's, would have all that is sent from there.
+bool Gatherer::IsTaken(const SocketAddress& relayed) const {
+  return IsRelayed(relayed) || std::ranges::find(addresses_, relayed) != addresses_.end();
 }
 
 Gatherer::Relay* Gatherer::FindRelay(const SocketAddress& relayed) {

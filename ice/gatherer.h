@@ -158,6 +158,7 @@ class Gatherer {
   void DrainRelay(TimePoint now, Relay& relay);
   void ForgetIdle(TimePoint now, Relay& relay);
   void SetRelayMapped(Relay& relay, std::optional<SocketAddress> mapped);
+  [[nodiscard]] bool IsTaken(const SocketAddress& relayed) const;
   [[nodiscard]] Relay* FindRelay(const SocketAddress& relayed);
   void AddCandidate(Candidate candidate);
   void RemoveCandidates(const SocketAddress& base);

@@ -46,6 +46,16 @@ class GathererTest : public ::testing::Test {
     servers_[address] = std::make_unique<turn::Server>(std::move(config), random_);
   }
 
+  /// A server that says it relays from `relayed`, whoever has that address.
+  void Claim(const SocketAddress& address, const SocketAddress& relayed) {
+    turn::ServerConfig config;
+    config.auth.realm = "test";
+    config.auth.users.push_back({.name = "user", .password = SecretString("password")});
+    config.relay_ips = {relayed.ip};
+    config.ports = {.first = relayed.port, .last = relayed.port};
+    servers_[address] = std::make_unique<turn::Server>(std::move(config), random_);
+  }
+
   static std::vector<RelayServer> Relay(const SocketAddress& address) {
     std::vector<RelayServer> relays;
     relays.push_back(
@@ -345,6 +355,32 @@ TEST_F(GathererTest, ARelayThatTheFirstInterfaceCannotReachIsReachedFromTheSecon
 
   Run(minutes(2));
 
+  EXPECT_EQ(AddressesOf(CandidateType::kRelayed).size(), 1U);
+}
+
+TEST_F(GathererTest, NoServerTakesOurOwnAddress) {
+  Claim(kServer, kWired);
+  SetAddresses({kWired});
+  gatherer_.SetServers(now_, {}, Relay(kServer));
+  Run(seconds(1));
+
+  EXPECT_EQ(Types(), "host");
+  EXPECT_FALSE(gatherer_.IsRelayed(kWired));
+  Run(minutes(2));
+  EXPECT_LE(sent_, 60U) << "it is asked again, but not without end";
+}
+
+TEST_F(GathererTest, NoServerTakesTheAddressOfAnotherRelay) {
+  Claim(kServer, Address("198.51.100.1:50000"));
+  Claim(kOther, Address("198.51.100.1:50000"));
+  std::vector<RelayServer> relays = Relay(kServer);
+  relays.push_back(std::move(Relay(kOther).front()));
+  SetAddresses({kWired});
+  gatherer_.SetServers(now_, {}, std::move(relays));
+  Run(seconds(1));
+
+  EXPECT_EQ(AddressesOf(CandidateType::kRelayed).size(), 1U);
+  gatherer_.SetServers(now_, {}, Relay(kServer));
   EXPECT_EQ(AddressesOf(CandidateType::kRelayed).size(), 1U);
 }
 
