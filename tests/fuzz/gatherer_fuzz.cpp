@@ -262,7 +262,7 @@ class Scenario {
   }
 
   /// Bits 0 and 1: which are STUN servers; bits 2 and 3: which are no relays.
-  void SetServers(std::uint8_t which) {
+  void SetServers(unsigned which) {
     std::vector<SocketAddress> stun_servers;
     std::vector<floe::ice::RelayServer> relays;
     for (std::size_t i = 0; i < 2; ++i) {
@@ -278,7 +278,7 @@ class Scenario {
     gatherer_.SetServers(now_, stun_servers, std::move(relays));
   }
 
-  void ChangeMachine(std::uint8_t what) {
+  void ChangeMachine(unsigned what) {
     switch (what % 4) {
       case 0: {
         std::vector<SocketAddress> addresses;
