@@ -3,22 +3,12 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <array>
-#include <charconv>
 #include <net/if.h>
+
+#include "base/parse_number.h"
 
 namespace floe {
 namespace {
-
-/// Parses the whole of `text` as a decimal number no larger than `max`.
-std::optional<std::uint32_t> ParseNumber(std::string_view text, std::uint32_t max) {
-  std::uint32_t value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (text.empty() || error != std::errc{} || stop != end || value > max) {
-    return std::nullopt;
-  }
-  return value;
-}
 
 IpAddress Masked(const IpAddress& ip, std::uint8_t length) {
   IpAddress masked = ip;

@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <vector>
+
+#include "base/parse_number.h"
 
 namespace floe::ice {
 namespace {
@@ -30,17 +31,6 @@ bool IsIceChar(char c) {
 bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
   return std::ranges::equal(
       a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
-
-/// A decimal number of at most `max`, or nothing.
-std::optional<std::uint32_t> ParseNumber(std::string_view text, std::uint32_t max) {
-  std::uint32_t value = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (text.empty() || error != std::errc{} || stop != end || value > max) {
-    return std::nullopt;
-  }
-  return value;
 }
 
 std::vector<std::string_view> SplitFields(std::string_view line) {

@@ -1,10 +1,8 @@
 #include "app/floed/engine/engine.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
-#include "base/check.h"
 #include "base/log.h"
 #include "ice/stun/attributes.h"
 #include "ice/stun/message.h"
