@@ -148,6 +148,15 @@ void Agent::AddLocalCandidate(TimePoint now, const Candidate& candidate) {
   }
 }
 
+/// The address of a relay serves many, so one that is known tells those that come from it: in time
+/// the peer says so itself, but until then the path must not pass for a direct one.
+CandidateType Agent::TypeOfUnsignalled(const SocketAddress& remote) const {
+  const bool relayed = checklist_.AnyCandidate([&](const Candidate& candidate) {
+    return candidate.type == CandidateType::kRelayed && candidate.address.ip == remote.ip;
+  });
+  return relayed ? CandidateType::kRelayed : CandidateType::kPeerReflexive;
+}
+
 /// A session outlives many addresses of its peer: those that have failed make room for others.
 bool Agent::HasRoomForRemote() {
   return checklist_.remote_count() < config_.max_remotes || checklist_.ForgetFailedRemote();
@@ -158,7 +167,7 @@ Result<void, AgentError> Agent::AddRemoteCandidate(TimePoint now, const Candidat
     return Fail(AgentError::kBadCandidate);
   }
   if (const Candidate* known = checklist_.FindRemote(candidate.address)) {
-    if (known->type == CandidateType::kPeerReflexive) {  // RFC 8838 section 11.4
+    if (!known->signalled) {  // RFC 8838 section 11.4
       checklist_.ReplaceRemote(candidate);
       Reselect(now);
     }
@@ -228,7 +237,7 @@ void Agent::HandleTimeout(TimePoint now) {
   if (remote_ && next_check_ && *next_check_ <= now) {
     next_check_.reset();
     if (!checklist_.HasWork()) {
-      checklist_.Unfreeze();
+      config_.pace == Pace::kFast ? checklist_.UnfreezeAll() : checklist_.Unfreeze();
     }
     if (Pair* pair = checklist_.TakeNext()) {
       StartCheck(now, *pair);

@@ -218,6 +218,7 @@ class Agent {
   [[nodiscard]] static Duration NominationGap(const Pair& pair);
   [[nodiscard]] Duration CheckGap(std::uint32_t sends) const;
   [[nodiscard]] bool HasRoomForRemote();
+  [[nodiscard]] CandidateType TypeOfUnsignalled(const SocketAddress& remote) const;
 
   // agent_messages.cpp
   void SendRequest(TimePoint now, Pair& pair);

@@ -135,11 +135,12 @@ void Agent::HandleAuthenticRequest(TimePoint now, const SocketAddress& local,
       return;
     }
     checklist_.AddRemote(
-        Candidate{.type = CandidateType::kPeerReflexive,
+        Candidate{.type = TypeOfUnsignalled(remote),
                   .address = remote,
                   .base = remote,
                   .priority = *stun::FindU32(message, AttributeType::kPriority),
-                  .foundation = "prflx" + std::to_string(checklist_.remote_count())},
+                  .foundation = "prflx" + std::to_string(checklist_.remote_count()),
+                  .signalled = false},
         role_);
   }
   Pair* pair = checklist_.Find(local, remote);

@@ -452,13 +452,13 @@ TEST(AgentTest, AnOldAnswerDoesNotSettleANewNomination) {
 }
 
 TEST(AgentTest, AnUnreachableAddressFreesTheNextOfItsFoundationAtOnce) {
-  Pairing pairing;
+  Pairing pairing({.role = Role::kControlling, .pace = Pace::kStandard});
   pairing.a().AddLocalCandidate(pairing.now(), Host("192.0.1.1:1000"));
   ASSERT_TRUE(pairing.a().AddRemoteCandidate(pairing.now(), Host("192.0.2.1:1000")));
   ASSERT_TRUE(pairing.a().AddRemoteCandidate(pairing.now(), Host("192.0.2.1:2000", 1)));
   ASSERT_TRUE(pairing.a().SetRemoteCredentials(pairing.now(), pairing.b().local_credentials()));
   pairing.drop = [](const auto&, const auto&) { return true; };
-  pairing.Run(milliseconds(50));  // The second is frozen, and no check is due.
+  pairing.Run(milliseconds(100));  // The second is frozen, and no check is due.
   ASSERT_EQ(pairing.a().pairs()[1].state, PairState::kFrozen);
 
   pairing.a().HandleUnreachable(pairing.now(), Address("192.0.1.1:1000"),
@@ -466,6 +466,31 @@ TEST(AgentTest, AnUnreachableAddressFreesTheNextOfItsFoundationAtOnce) {
   pairing.Run(milliseconds(10));
 
   EXPECT_EQ(pairing.a().pairs()[1].state, PairState::kInProgress);
+}
+
+TEST(AgentTest, AnAddressDoesNotWaitForTheFailureOfTheOneItReplaces) {
+  Pairing pairing;
+  pairing.drop = [](const auto&, const SocketAddress& to) { return to.port == 1000; };
+  pairing.a().AddLocalCandidate(pairing.now(), Host("192.0.1.1:1001"));
+  ASSERT_TRUE(pairing.a().AddRemoteCandidate(pairing.now(), Host("192.0.2.1:1000")));
+  pairing.Add(pairing.b(), Host("192.0.2.1:2000", 1));  // Of the same foundation.
+  pairing.ExchangeCredentials();
+
+  EXPECT_TRUE(pairing.RunUntil([&] { return pairing.a().path().has_value(); }, milliseconds(100)));
+}
+
+TEST(AgentTest, WhatComesFromAKnownRelayIsNoDirectPath) {
+  Pairing pairing;
+  pairing.a().AddLocalCandidate(pairing.now(), Relay("192.0.1.200:5000"));
+  pairing.Add(pairing.b(), Host("192.0.2.1:1000"));
+  pairing.b().AddLocalCandidate(pairing.now(), Relay("192.0.1.200:6000"));
+  pairing.is_as = [](const SocketAddress& base) { return base == Address("192.0.1.200:5000"); };
+  pairing.ExchangeCredentials();
+
+  ASSERT_TRUE(pairing.RunUntil([&] { return BothConnected(pairing); }, seconds(2)));
+
+  EXPECT_EQ(pairing.b().path()->remote, Address("192.0.1.200:5000"));
+  EXPECT_FALSE(IsDirect(pairing.b().path()->tier()));
 }
 
 }  // namespace

@@ -198,4 +198,12 @@ void Checklist::Unfreeze() {
   }
 }
 
+void Checklist::UnfreezeAll() {
+  for (Pair& pair : pairs_) {
+    if (pair.state == PairState::kFrozen) {
+      pair.state = PairState::kWaiting;
+    }
+  }
+}
+
 }  // namespace floe::ice

@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -89,6 +90,12 @@ class Checklist {
 
   [[nodiscard]] const Candidate* FindLocal(const SocketAddress& base) const;
 
+  /// Whether a local or a remote candidate is such.
+  template <typename Predicate>
+  [[nodiscard]] bool AnyCandidate(Predicate is_such) const {
+    return std::ranges::any_of(locals_, is_such) || std::ranges::any_of(remotes_, is_such);
+  }
+
   /// Puts a pair into the triggered-check queue, RFC 8445 section 6.1.4.1.
   void Trigger(Pair& pair);
 
@@ -98,6 +105,10 @@ class Checklist {
 
   /// RFC 8445 section 7.2.5.3.3 and 6.1.4.2: lets frozen pairs go whose foundation is free.
   void Unfreeze();
+
+  /// Lets all go. Against RFC 8445, for agents that can take many checks at once: a new address
+  /// would else wait for the failure of the one it replaces, which has the same foundation.
+  void UnfreezeAll();
 
   [[nodiscard]] std::vector<Pair>& pairs() { return pairs_; }
 

@@ -96,6 +96,18 @@ TEST(ChecklistTest, OnePairOfAFoundationWaitsAndTheOthersAreFrozen) {
   EXPECT_EQ(list.pairs()[1].state, PairState::kWaiting);
 }
 
+TEST(ChecklistTest, UnfreezesAllForThoseWhoCanTakeIt) {
+  Checklist list(100);
+  list.AddLocal(Make("192.0.2.1:1"), Role::kControlling);
+  list.AddRemote(Make("198.51.100.3:1"), Role::kControlling);
+  list.AddRemote(Make("198.51.100.3:2"), Role::kControlling);
+
+  list.UnfreezeAll();
+
+  EXPECT_EQ(list.pairs()[0].state, PairState::kWaiting);
+  EXPECT_EQ(list.pairs()[1].state, PairState::kWaiting);
+}
+
 TEST(ChecklistTest, RemovesABaseWithItsPairsAndTakesItBackLater) {
   Checklist list(100);
   list.AddLocal(Make("192.0.2.1:1"), Role::kControlling);
