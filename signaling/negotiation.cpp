@@ -116,7 +116,7 @@ Negotiation::Verdict Negotiation::JudgeCandidates(const Epoch& epoch, std::uint3
     // Their answer would have come first: these belong to an offer of theirs with our number.
     return Verdict::kIgnore;
   }
-  if (!outstanding_ && epoch == settled_) {
+  if (epoch == settled_) {  // Also while an offer of ours waits, of which the peer need not know.
     if (seq <= last_seq_) {
       return Verdict::kIgnore;
     }

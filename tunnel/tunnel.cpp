@@ -233,6 +233,10 @@ bool Tunnel::LooksLikeWireGuard(Bytes datagram) {
   return ReadMessageType(datagram).has_value();
 }
 
+bool Tunnel::IsInitiation(Bytes datagram) {
+  return ReadMessageType(datagram) == MessageType::kInitiation;
+}
+
 bool Tunnel::IsHandshake(Bytes datagram) {
   const auto type = ReadMessageType(datagram);
   return type == MessageType::kInitiation || type == MessageType::kResponse;

@@ -84,6 +84,7 @@ class Tunnel {
   [[nodiscard]] static bool LooksLikeWireGuard(Bytes datagram);
   /// Whether a datagram of ours is an initiation or a response.
   [[nodiscard]] static bool IsHandshake(Bytes datagram);
+  [[nodiscard]] static bool IsInitiation(Bytes datagram);
 
  private:
   /// A place in slots_, and the peer's number in the allowed IPs.

@@ -297,6 +297,8 @@ TEST(TunnelTest, TellsItsMessagesFromOthers) {
   EXPECT_TRUE(Tunnel::LooksLikeWireGuard(std::vector<std::uint8_t>{4, 0, 0, 0, 9}));
   EXPECT_FALSE(Tunnel::LooksLikeWireGuard(std::vector<std::uint8_t>{0, 1, 0, 0}));
   EXPECT_FALSE(Tunnel::LooksLikeWireGuard({}));
+  EXPECT_TRUE(Tunnel::IsInitiation(std::vector<std::uint8_t>{1, 0, 0, 0}));
+  EXPECT_FALSE(Tunnel::IsInitiation(std::vector<std::uint8_t>{2, 0, 0, 0}));
 }
 
 TEST(TunnelTest, ServesManyPeersWithOneWakeUpEach) {

@@ -164,6 +164,30 @@ TEST(ScenarioTest, SurvivesAnHourIdleAndTenOfSleep) {
   EXPECT_TRUE(world.PingUntilAnswered(world.sim().now() + seconds(40)));
 }
 
+TEST(ScenarioTest, ALostFirstHandshakeAfterALongSilenceIsRepeatedAtOnce) {
+  World world({});
+  StartBoth(world, /*direct=*/true);
+  world.sim().RunFor(minutes(10));
+  const TimePoint start = world.sim().now();
+  world.site_a().link().SetLoss(1);
+  world.sim().At(start + milliseconds(200), [&] { world.site_a().link().SetLoss(0); });
+
+  EXPECT_TRUE(world.PingUntilAnswered(start + seconds(1)));
+}
+
+TEST(ScenarioTest, APathLostWithTheRendezvousIsMadeAnewSoonAfterBothCanBeReached) {
+  World world({});
+  StartBoth(world, /*direct=*/true);
+  world.KillRendezvous();
+  world.sim().RunFor(minutes(3));  // By now a next attempt is half a minute away.
+  world.site_a().Reboot();
+  world.site_b().Reboot();
+  world.sim().RunFor(seconds(1));
+  world.StartRendezvous();
+
+  EXPECT_TRUE(world.PingUntilAnswered(world.sim().now() + seconds(45)));
+}
+
 TEST(ScenarioTest, HardNatsStayOnTheRelayForAnHour) {
   World world({.a = SiteKind::kSymmetric, .b = SiteKind::kSymmetric});
   StartBoth(world, /*direct=*/false);

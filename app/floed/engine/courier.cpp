@@ -163,9 +163,6 @@ void Courier::HandleAnswered(StreamId id, const signaling::Answered& answered) {
   const Pending pending = found->second;
   server.pending.erase(found);
   const Delivery delivery = ToDelivery(answered.result);
-  if (delivery == Delivery::kNotConnected) {
-    events_.emplace_back(MessageLost{pending.peer});
-  }
   Latest& latest = recipients_.at(pending.peer).latest;
   if (pending.number != latest.number) {
     return;  // Overtaken.

@@ -70,11 +70,6 @@ struct MessageAnswered {
   Delivery delivery;
 };
 
-/// Some message to the peer, not only the latest, may not have arrived at one rendezvous.
-struct MessageLost {
-  PeerId peer;
-};
-
 struct LoggedIn {
   StreamId id;
   signaling::Welcome welcome;
@@ -91,8 +86,7 @@ struct LoggedOut {
   std::string reason;
 };
 
-using CourierEvent =
-    std::variant<MessageReceived, MessageAnswered, MessageLost, LoggedIn, Renewed, LoggedOut>;
+using CourierEvent = std::variant<MessageReceived, MessageAnswered, LoggedIn, Renewed, LoggedOut>;
 
 class Courier {
  public:

@@ -235,10 +235,12 @@ void Engine::HandleTunnelDatagram(TimePoint now, const SocketAddress& local,
 
 void Engine::HandleUnreachable(TimePoint now, const SocketAddress& local,
                                const SocketAddress& remote) {
-  for (PeerId id = 0; id < peers_.size(); ++id) {
-    peers_[id].link->HandleUnreachable(now, local, remote);
-    Touch(id);
+  const auto sender = senders_.find({local, remote});
+  if (sender == senders_.end()) {
+    return;
   }
+  peers_[sender->second].link->HandleUnreachable(now, local, remote);
+  Touch(sender->second);
   Drain(now);
 }
 
@@ -281,7 +283,8 @@ void Engine::HandleTimeout(TimePoint now) {
     peers_[id].link->HandleTimeout(now);
     RetryHandshake(now, id);
     Touch(id);
-    if (peers_[id].link->is_suspect() && (!next_recheck_ || now >= *next_recheck_)) {
+    const Link& link = *peers_[id].link;
+    if ((link.is_suspect() || link.is_lost(now)) && (!next_recheck_ || now >= *next_recheck_)) {
       next_recheck_ = now + kRecheckInterval;
       gatherer_.HandleNetworkChange(now);
       courier_.HandleNetworkChange(now);

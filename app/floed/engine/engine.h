@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -195,7 +196,7 @@ class Engine {
     std::vector<std::uint32_t> tags;
     std::optional<TimePoint> deadline;
     std::optional<TimePoint> next_handshake;  // While there is a path and no session.
-    std::uint32_t handshakes = 0;             // Since the path was last another.
+    std::uint32_t handshakes = 0;  // Repeated since one was completed, or the path was another.
   };
 
   void Drain(TimePoint now);
@@ -233,6 +234,8 @@ class Engine {
   std::unordered_map<std::uint32_t, PeerId> by_tag_;
   std::set<std::pair<TimePoint, PeerId>> deadlines_;
   std::set<PeerId> touched_;  // Links with outputs to drain.
+  // Whose checks went from here to there: the latest, for HandleUnreachable().
+  std::map<std::pair<SocketAddress, SocketAddress>, PeerId> senders_;
   std::optional<TimePoint>
       next_recheck_;  // No sooner are the servers asked again for a suspect path.
   EngineCounters counters_;

@@ -19,6 +19,7 @@ using std::chrono::seconds;
 constexpr std::array<Duration, 4> kHandshakeGaps{milliseconds(250), milliseconds(250),
                                                  milliseconds(500), seconds(1)};
 constexpr std::uint32_t kMaxHandshakes = 20;
+constexpr std::size_t kMaxSenders = 65'536;
 constexpr std::size_t kMaxPackets = 4096;  // For the TUN device. It is drained after every input.
 
 }  // namespace
@@ -61,6 +62,10 @@ bool Engine::DrainLink(TimePoint now, PeerId id) {
   Peer& peer = peers_[id];
   bool any = false;
   while (auto transmit = peer.link->PollTransmit()) {
+    if (senders_.size() >= kMaxSenders) {
+      senders_.clear();  // They are hints, and come back with the next checks.
+    }
+    senders_[{transmit->local, transmit->remote}] = id;
     gatherer_.Send(now, transmit->local, transmit->remote, std::move(transmit->payload));
     any = true;
   }
@@ -184,6 +189,7 @@ bool Engine::DrainTunnel(TimePoint now) {
 void Engine::HandleTunnelEvent(TimePoint /*now*/, const tunnel::Event& event) {
   if (const auto* completed = std::get_if<tunnel::HandshakeCompleted>(&event)) {
     Peer& peer = peers_[completed->peer];
+    peer.handshakes = 0;
     if (peer.wanted && !peer.up) {
       peer.up = true;
       const auto& path = peer.link->path();
@@ -192,6 +198,7 @@ void Engine::HandleTunnelEvent(TimePoint /*now*/, const tunnel::Event& event) {
   } else if (const auto* expired = std::get_if<tunnel::SessionExpired>(&event)) {
     log::Debug("{}: tunnel session expired", config_.peers[expired->peer].name);
   } else if (const auto* gave_up = std::get_if<tunnel::HandshakeGaveUp>(&event)) {
+    peers_[gave_up->peer].handshakes = 0;
     log::Debug("{}: tunnel handshake not answered", config_.peers[gave_up->peer].name);
   }
 }
@@ -217,6 +224,12 @@ void Engine::Route(TimePoint now, tunnel::Datagram datagram) {
     ++counters_.no_path;
     return;
   }
+  // The first packet after a long silence must not wait 5 s because one datagram was lost.
+  if (tunnel::Tunnel::IsInitiation(datagram.bytes) && !peer.next_handshake &&
+      peer.handshakes < kMaxHandshakes && !tunnel_.Stats(datagram.peer).has_session) {
+    peer.next_handshake = now + kHandshakeGaps.front();
+    Touch(datagram.peer);
+  }
   peer.link->NoteDataSent(now);
   gatherer_.Send(now, path->local, path->remote, std::move(datagram.bytes));
 }
@@ -241,8 +254,6 @@ void Engine::HandleCourierEvent(TimePoint now, CourierEvent event) {
   } else if (const auto* answered = std::get_if<MessageAnswered>(&event)) {
     peers_[answered->peer].link->HandleDelivery(now, answered->delivery);
     Touch(answered->peer);
-  } else if (const auto* lost = std::get_if<MessageLost>(&event)) {
-    peers_[lost->peer].link->HandleMessageLost();
   } else if (auto* logged_in = std::get_if<LoggedIn>(&event)) {
     notices_.emplace_back(RendezvousUp{logged_in->id});
     actions_.emplace_back(ResolveServers{logged_in->id, std::move(logged_in->welcome)});

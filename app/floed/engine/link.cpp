@@ -16,8 +16,9 @@ using std::chrono::seconds;
 // How long an offer may go unanswered or unheard, or a session without a path, before the next.
 constexpr std::array<Duration, 6> kOfferRetries{seconds(2),  seconds(5),  seconds(10),
                                                 seconds(15), seconds(30), seconds(60)};
-constexpr Duration kPathLostGrace = seconds(2);   // A pair may answer again.
-constexpr Duration kSuspectGrace = seconds(5);    // A path that does not answer, and no other.
+constexpr Duration kPathLostGrace = seconds(2);  // A pair may answer again.
+constexpr Duration kSuspectGrace = seconds(5);   // A path that does not answer, and no other.
+constexpr Duration kLostLately = seconds(60);
 constexpr Duration kPreviousLinger = seconds(3);  // RFC 8445 section 8.3.1
 constexpr Duration kStaleReplyInterval = seconds(1);
 constexpr Duration kEarlyLifetime = seconds(30);
@@ -73,19 +74,19 @@ void Link::HandleRendezvousUp(TimePoint now) {
       (!negotiation_.offer_outstanding() || peer_offline_ || offer_lost_)) {
     offers_ = 0;
     Offer(now);
-  } else if (messages_lost_) {
-    RepeatCandidates();
+  } else {
+    // What the peer said while we were away is lost, and perhaps what we said: it repeats all.
+    RepeatCandidates(MessageKind::kEndOfCandidates);
   }
-  messages_lost_ = false;
 }
 
 /// What we have found since may be news to the peer; what is not, it knows to ignore.
-void Link::RepeatCandidates() {
+void Link::RepeatCandidates(MessageKind kind) {
   candidates_lost_ = false;
   if (!described_ || !current_) {
     return;
   }
-  Message message = MakeMessage(MessageKind::kCandidate);
+  Message message = MakeMessage(kind);
   AddCandidates(message);
   if (!message.candidates.empty()) {
     messages_.push_back(std::move(message));
@@ -97,13 +98,13 @@ void Link::HandleDelivery(TimePoint now, Delivery delivery) {
     case Delivery::kDelivered:
       peer_offline_ = false;
       if (candidates_lost_) {
-        RepeatCandidates();
+        RepeatCandidates(MessageKind::kCandidate);
       }
       return;
     case Delivery::kOffline:
       candidates_lost_ = true;
       peer_offline_ = true;  // It offers when it comes; until then we ask now and then.
-      negotiation_.WithdrawOffer();
+      WithdrawOffer();
       return;
     case Delivery::kLimited:
       if (negotiation_.offer_outstanding()) {
@@ -112,8 +113,19 @@ void Link::HandleDelivery(TimePoint now, Delivery delivery) {
       return;
     case Delivery::kNotConnected:
       offer_lost_ = true;  // HandleRendezvousUp() comes.
-      negotiation_.WithdrawOffer();
+      WithdrawOffer();
       return;
+  }
+}
+
+void Link::WithdrawOffer() {
+  negotiation_.WithdrawOffer();
+  if (!negotiation_.offer_outstanding() && offer_ && previous_) {
+    // The session before the offer is the one that both ends know.
+    current_ = std::move(previous_);
+    previous_ends_.reset();
+    ++agents_version_;
+    offer_.reset();
   }
 }
 
@@ -143,8 +155,8 @@ void Link::HandleMessage(TimePoint now, const Message& message) {
       [[fallthrough]];
     case Verdict::kTakeCandidates:
       TakeRemote(now, message);
-      if (candidates_lost_) {
-        RepeatCandidates();
+      if (candidates_lost_ || message.kind == MessageKind::kEndOfCandidates) {
+        RepeatCandidates(MessageKind::kCandidate);  // Which is not answered in turn.
       }
       return;
     case Verdict::kEarly:
@@ -510,6 +522,10 @@ void Link::WantOffer(TimePoint when) {
 
 bool Link::HasGoodPath() const {
   return path_ && !is_suspect();
+}
+
+bool Link::is_lost(TimePoint now) const {
+  return wanted_ && !path_ && times_.path_since && now - *times_.path_since < kLostLately;
 }
 
 bool Link::is_suspect() const {

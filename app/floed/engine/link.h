@@ -73,9 +73,6 @@ class Link {
   /// What became of our latest message to the peer.
   void HandleDelivery(TimePoint now, Delivery delivery);
 
-  /// Some message of ours may not have arrived.
-  void HandleMessageLost() { messages_lost_ = true; }
-
   void HandleLocalCandidate(TimePoint now, const ice::Candidate& candidate);
   void HandleLocalCandidateGone(TimePoint now, const ice::Candidate& candidate);
   void HandleNetworkChange(TimePoint now);
@@ -119,6 +116,9 @@ class Link {
 
   [[nodiscard]] const LinkTimes& times() const { return times_; }
 
+  /// True for a while after the path was lost: what else it has taken with it is worth a look.
+  [[nodiscard]] bool is_lost(TimePoint now) const;
+
   /// True while the path in use does not answer and there is no other.
   [[nodiscard]] bool is_suspect() const;
 
@@ -139,7 +139,8 @@ class Link {
   void WantOffer(TimePoint when);
   void ResendOffer(TimePoint now);
   [[nodiscard]] bool OfferIsCurrent(std::uint64_t session) const;
-  void RepeatCandidates();
+  void RepeatCandidates(signaling::MessageKind kind);
+  void WithdrawOffer();
   void RetireAgents(TimePoint now);
   [[nodiscard]] bool HasGoodPath() const;
 
@@ -150,7 +151,6 @@ class Link {
   signaling::Negotiation negotiation_;
   bool wanted_ = false;
   bool peer_offline_ = false;
-  bool messages_lost_ = false;    // One rendezvous was not connected; another may have been.
   bool candidates_lost_ = false;  // The peer was not there.
   bool described_ = false;        // Our credentials of the current session have been sent.
   std::unique_ptr<ice::Agent> current_;
