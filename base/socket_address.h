@@ -52,13 +52,17 @@ struct IpAddress {
   [[nodiscard]] IpAddress Unmapped() const;
 };
 
+enum class Transport : std::uint8_t { kUdp, kTcp };
+
+/// A transport address of RFC 8445 section 4: the same port of TCP and of UDP are two places.
 struct SocketAddress {
   IpAddress ip;
   std::uint16_t port = 0;  // Host order.
+  Transport transport = Transport::kUdp;
 
   auto operator<=>(const SocketAddress&) const = default;
 
-  [[nodiscard]] SocketAddress Unmapped() const { return {ip.Unmapped(), port}; }
+  [[nodiscard]] SocketAddress Unmapped() const { return {ip.Unmapped(), port, transport}; }
 };
 
 /// A network, as in 10.71.0.0/24. The bits behind `length` are 0.
@@ -87,7 +91,7 @@ struct IpPrefix {
 
 /// RFC 5952 text. A scope id is written as a number: "fe80::1%2".
 [[nodiscard]] std::string ToString(const IpAddress& ip);
-/// "192.0.2.1:80" or "[2001:db8::1]:80".
+/// "192.0.2.1:80" or "[2001:db8::1]:80", whatever the transport.
 [[nodiscard]] std::string ToString(const SocketAddress& address);
 [[nodiscard]] std::string ToString(const IpPrefix& prefix);
 
@@ -100,7 +104,8 @@ struct IpAddressHash {
 
 struct SocketAddressHash {
   [[nodiscard]] std::size_t operator()(const SocketAddress& address) const noexcept {
-    return IpAddressHash{}(address.ip) * 31 + address.port;
+    return IpAddressHash{}(address.ip) * 31 + address.port * 2U +
+           static_cast<std::size_t>(address.transport);
   }
 };
 

@@ -1,0 +1,162 @@
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <utility>
+
+#include "ice/gatherer.h"
+#include "ice/stun/attributes.h"
+#include "ice/stun/builder.h"
+
+namespace floe::ice {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// A Binding request is repeated after these, then given up until the next round. The first gaps
+// are shorter than RFC 8489's 500 ms: servers are few, and a lost datagram must not cost a link
+// half a second.
+constexpr std::array<Duration, 7> kBindingGaps{
+    milliseconds(200),  milliseconds(400),  milliseconds(800), milliseconds(1600),
+    milliseconds(3200), milliseconds(6400), milliseconds(6400)};
+constexpr Duration kBindingKeepalive = seconds(25);  // RFC 8445 section 11 allows 15 s and more.
+constexpr Duration kBindingRest = seconds(30);       // After a round without an answer.
+
+}  // namespace
+
+void Gatherer::MakeBindings(TimePoint now) {
+  for (const SocketAddress& base : addresses_) {
+    for (const SocketAddress& server : stun_servers_) {
+      const bool known = std::ranges::any_of(bindings_, [&](const Binding& binding) {
+        return binding.base == base && binding.server == server;
+      });
+      if (!known && server.ip.family == base.ip.family && !base.ip.is_link_local()) {
+        bindings_.push_back(Binding{.base = base, .server = server, .wake = now});
+        SendBindingRequest(now, bindings_.back());
+      }
+    }
+  }
+}
+
+void Gatherer::SendBindingRequest(TimePoint now, Binding& binding) {
+  if (binding.sends == 0) {
+    binding.ids.clear();
+  }
+  if (binding.sends == kBindingGaps.size()) {
+    if (binding.mapped) {  // It answered once and is silent: what it said may be wrong by now.
+      RemoveReflexive(binding.base, *std::exchange(binding.mapped, std::nullopt));
+    }
+    binding.sends = 0;
+    binding.settled = true;
+    binding.wake = now + kBindingRest;
+    ReportIfDone();
+    return;
+  }
+  binding.ids.push_back(stun::NewTransactionId(random_));
+  stun::Builder builder(stun::Class::kRequest, stun::Method::kBinding, binding.ids.back());
+  builder.AddFingerprint();
+  transmits_.push_back({binding.base, binding.server, builder.Take()});
+  binding.wake = now + kBindingGaps[binding.sends++];
+}
+
+bool Gatherer::HandleBindingResponse(TimePoint now, const SocketAddress& local,
+                                     const SocketAddress& remote, Bytes datagram) {
+  const auto message = stun::MessageView::Parse(datagram);
+  if (!message || message->method() != stun::Method::kBinding) {
+    return false;
+  }
+  const auto id = message->transaction_id();
+  const auto found = std::ranges::find_if(bindings_, [&](const Binding& binding) {
+    return std::ranges::find(binding.ids, id) != binding.ids.end();
+  });
+  if (found == bindings_.end() || found->server != remote || found->base != local) {
+    return false;
+  }
+  if (message->message_class() != stun::Class::kSuccess) {
+    return true;  // Repeated and given up like one that is lost.
+  }
+  const auto mapped = stun::FindMappedAddress(*message);
+  if (!mapped) {
+    return true;
+  }
+  found->ids.clear();
+  found->sends = 0;
+  found->settled = true;
+  found->wake = now + kBindingKeepalive;
+  if (found->mapped != mapped->Unmapped()) {
+    const auto before = std::exchange(found->mapped, mapped->Unmapped());
+    if (before) {
+      RemoveReflexive(local, *before);
+    }
+    AddReflexive(local, *found->mapped, remote);
+  }
+  ReportIfDone();
+  return true;
+}
+
+void Gatherer::AddReflexive(const SocketAddress& base, const SocketAddress& mapped,
+                            const SocketAddress& server) {
+  if (mapped == base || !IsUsableRemote(mapped)) {
+    return;  // RFC 8445 section 5.1.3: redundant with the host candidate.
+  }
+  AddCandidate(
+      {.type = CandidateType::kServerReflexive,
+       .address = mapped,
+       .base = base,
+       .priority = ComputePriority(CandidateType::kServerReflexive, LocalPreference(base)),
+       .foundation = ComputeFoundation(CandidateType::kServerReflexive, base.ip, server.ip),
+       .related = base});
+}
+
+void Gatherer::RemoveReflexive(const SocketAddress& base, const SocketAddress& mapped) {
+  const bool others =
+      std::ranges::any_of(bindings_,
+                          [&](const Binding& binding) {
+                            return binding.base == base && binding.mapped == mapped;
+                          }) ||
+      std::ranges::any_of(relays_, [&](const Relay& relay) {
+        return relay.client && relay.client->local() == base && relay.mapped == mapped;
+      });
+  const auto gone = std::ranges::find_if(candidates_, [&](const Candidate& candidate) {
+    return candidate.type == CandidateType::kServerReflexive && candidate.base == base &&
+           candidate.address == mapped;
+  });
+  if (!others && gone != candidates_.end()) {
+    events_.emplace_back(CandidateRemoved{*gone});
+    candidates_.erase(gone);
+  }
+}
+
+NatKind Gatherer::nat() const {
+  NatKind kind = bindings_.empty() ? NatKind::kUnknown : NatKind::kBlocked;
+  std::map<SocketAddress, SocketAddress> seen;  // For each base, what the first server said.
+  for (const Binding& binding : bindings_) {
+    if (!binding.settled && kind == NatKind::kBlocked) {
+      kind = NatKind::kUnknown;
+    }
+  }
+  const auto judge = [&](const SocketAddress& base, const SocketAddress& mapped) {
+    if (!base.ip.is_v4()) {
+      return;
+    }
+    const auto [it, first] = seen.emplace(base, mapped);
+    if (it->second != mapped) {
+      kind = NatKind::kHard;
+    } else if (kind != NatKind::kHard) {
+      kind = mapped == base ? NatKind::kNone : NatKind::kEasy;
+    }
+  };
+  for (const Binding& binding : bindings_) {
+    if (binding.mapped) {
+      judge(binding.base, *binding.mapped);
+    }
+  }
+  for (const Relay& relay : relays_) {
+    if (relay.relayed && relay.client) {
+      judge(relay.client->local(), relay.client->mapped());
+    }
+  }
+  return kind;
+}
+
+}  // namespace floe::ice
