@@ -56,6 +56,14 @@ bool IpAddress::is_broadcast() const {
   return is_v4() && std::ranges::all_of(octets(), [](std::uint8_t byte) { return byte == 0xFF; });
 }
 
+bool IpAddress::is_private() const {
+  if (is_v6()) {
+    return (bytes[0] & 0xFEU) == 0xFC;
+  }
+  return bytes[0] == 10 || (bytes[0] == 172 && (bytes[1] & 0xF0U) == 16) ||
+         (bytes[0] == 192 && bytes[1] == 168) || (bytes[0] == 100 && (bytes[1] & 0xC0U) == 64);
+}
+
 bool IpAddress::is_link_local() const {
   return is_v4() ? bytes[0] == 169 && bytes[1] == 254
                  : bytes[0] == 0xFE && (bytes[1] & 0xC0U) == 0x80U;

@@ -47,7 +47,9 @@ struct IpAddress {
   [[nodiscard]] bool is_multicast() const;   // 224.0.0.0/4, ff00::/8
   [[nodiscard]] bool is_broadcast() const;   // 255.255.255.255
   [[nodiscard]] bool is_link_local() const;  // 169.254.0.0/16, fe80::/10
-  [[nodiscard]] bool is_v4_mapped() const;   // ::ffff:0:0/96
+  /// Of a network that others have too: RFC 1918, RFC 6598 (carriers' customers), RFC 4193 (ULA).
+  [[nodiscard]] bool is_private() const;
+  [[nodiscard]] bool is_v4_mapped() const;  // ::ffff:0:0/96
   /// An IPv4-mapped IPv6 address as the IPv4 address it stands for; any other unchanged.
   [[nodiscard]] IpAddress Unmapped() const;
 };

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -22,6 +23,7 @@
 #include "base/time.h"
 #include "ice/agent.h"
 #include "ice/candidate.h"
+#include "ice/disclosure.h"
 #include "ice/stun/message.h"
 #include "ice/turn/client.h"
 
@@ -78,6 +80,9 @@ class Gatherer {
   void SetServers(TimePoint now, const std::vector<SocketAddress>& stun,
                   std::vector<RelayServer> relays);
 
+  /// What Tell() keeps back from peers from here on.
+  void SetDisclosure(Disclosure disclosure) { disclosure_ = std::move(disclosure); }
+
   /// Asks every server again, because our addresses may be others from now on.
   void HandleNetworkChange(TimePoint now);
 
@@ -116,6 +121,11 @@ class Gatherer {
   [[nodiscard]] std::optional<TimePoint> NextTimeout() const;
 
   [[nodiscard]] const std::vector<Candidate>& candidates() const { return candidates_; }
+
+  /// A candidate of ours as a peer may be told of it, or nothing.
+  [[nodiscard]] std::optional<Candidate> Tell(const Candidate& candidate) const {
+    return disclosure_.Tell(candidate);
+  }
 
   [[nodiscard]] NatKind nat() const;
   [[nodiscard]] bool IsRelayed(const SocketAddress& base) const;
@@ -175,6 +185,7 @@ class Gatherer {
   std::vector<Binding> bindings_;
   std::vector<Relay> relays_;
   std::vector<Candidate> candidates_;
+  Disclosure disclosure_;
   bool done_ = false;
   std::deque<Transmit> transmits_;
   std::deque<GathererEvent> events_;

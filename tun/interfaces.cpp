@@ -1,13 +1,27 @@
 #include "tun/interfaces.h"
 
+#include <algorithm>
+#include <array>
 #include <linux/if_addr.h>
 #include <net/if.h>
 #include <optional>
+#include <string_view>
 
 #include "tun/nl.h"
 
 namespace floe::tun {
 namespace {
+
+/// By the kernel's names of kinds. A real interface has none; vlan, bond and the like stand for
+/// one.
+bool IsMadeUp(rtnl_link* link) {
+  static constexpr std::array<std::string_view, 14> kKinds{
+      "bridge", "tun", "wireguard", "dummy",  "ipip", "ip6tnl", "gre",
+      "ip6gre", "sit", "vxlan",     "geneve", "xfrm", "vti",    "openvswitch"};
+  const char* kind = rtnl_link_get_type(link);
+  return (rtnl_link_get_flags(link) & IFF_POINTOPOINT) != 0 ||
+         (kind != nullptr && std::ranges::find(kKinds, kind) != kKinds.end());
+}
 
 std::optional<InterfaceAddress> Convert(rtnl_addr* address, nl_cache* links) {
   nl_addr* local = rtnl_addr_get_local(address);
@@ -32,7 +46,8 @@ std::optional<InterfaceAddress> Convert(rtnl_addr* address, nl_cache* links) {
       .deprecated = v6 && (flags & IFA_F_DEPRECATED) != 0,
       .temporary = v6 && (flags & IFA_F_TEMPORARY) != 0,
       .tentative = v6 && (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) != 0,
-      .point_to_point = (link_flags & IFF_POINTOPOINT) != 0};
+      .point_to_point = (link_flags & IFF_POINTOPOINT) != 0,
+      .made_up = IsMadeUp(link.get())};
 }
 
 }  // namespace

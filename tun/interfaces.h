@@ -23,6 +23,9 @@ struct InterfaceAddress {
   bool temporary = false;          // IPv6: a privacy address, RFC 8981.
   bool tentative = false;          // IPv6: not yet, or not, found to be unique.
   bool point_to_point = false;     // Of an interface with one other end, as of a modem or tunnel.
+  /// Of a tunnel, a bridge or a dummy: what other overlay networks, containers and virtual machines
+  /// are made of, though a way out may lead over one as well.
+  bool made_up = false;
 
   bool operator==(const InterfaceAddress&) const = default;
 };

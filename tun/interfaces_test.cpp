@@ -67,6 +67,7 @@ TEST_F(InterfacesTest, GivesLinkLocalAddressesTheirScope) {
 
   ASSERT_EQ(addresses.size(), 1U);
   EXPECT_EQ(addresses[0].ip.scope_id, device->index());
+  EXPECT_TRUE(addresses[0].made_up);
 }
 
 TEST_F(InterfacesTest, DoesNotTakeASecondaryIpv4AddressForATemporaryOne) {

@@ -64,12 +64,23 @@ void AppendPaths(rtnl_route* route, nl_cache* links, std::vector<Route>& routes)
     const int index = rtnl_route_nh_get_ifindex(hop);
     std::array<char, IF_NAMESIZE> name{};
     rtnl_link_i2name(links, index, name.data(), name.size());  // Leaves "" if it has gone.
+    nl_addr* gateway = rtnl_route_nh_get_gateway(hop);
+    if (gateway == nullptr) {
+      gateway = rtnl_route_nh_get_via(hop);
+    }
     routes.push_back({.destination = {*ip, static_cast<std::uint8_t>(length)},
                       .index = static_cast<std::uint32_t>(index),
                       .interface = name.data(),
                       .table = table,
                       .metric = rtnl_route_get_priority(route),
-                      .connected = rtnl_route_nh_get_gateway(hop) == nullptr});
+                      .connected = gateway == nullptr,
+                      .gateway = gateway == nullptr
+                                     ? std::nullopt
+                                     : FromNl(gateway, nl_addr_get_family(gateway))});
+    if (auto& hop_ip = routes.back().gateway;
+        hop_ip && hop_ip->is_v6() && hop_ip->is_link_local()) {
+      hop_ip->scope_id = static_cast<std::uint32_t>(index);
+    }
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,8 @@ struct Route {
   std::string interface;    // Its name, as in "eth0".
   std::uint32_t table = kMainTable;
   std::uint32_t metric = 0;
-  bool connected = false;  // No gateway: the destination is a network we are in.
+  bool connected = false;            // No gateway: the destination is a network we are in.
+  std::optional<IpAddress> gateway;  // May be of the other family (RFC 5549).
 };
 
 /// A socket to the kernel's routing tables. Reading needs nothing, changing CAP_NET_ADMIN. Calls

@@ -95,13 +95,15 @@ TEST_F(NetlinkTest, AddsAddressesThatCanBeUsedAtOnce) {
                                                                .interface = "floe0",
                                                                .index = index_,
                                                                .up = true,
-                                                               .point_to_point = true},
+                                                               .point_to_point = true,
+                                                               .made_up = true},
                                               InterfaceAddress{.ip = *ParseIpAddress("fd66::1"),
                                                                .prefix_length = 64,
                                                                .interface = "floe0",
                                                                .index = index_,
                                                                .up = true,
-                                                               .point_to_point = true}));
+                                                               .point_to_point = true,
+                                                               .made_up = true}));
 }
 
 TEST_F(NetlinkTest, AddsAnAddressThatIsThereAlready) {

@@ -24,9 +24,10 @@ InterfaceAddress Temporary(InterfaceAddress address) {
 
 /// What is left, in order, as text.
 std::vector<std::string> Usable(const std::vector<InterfaceAddress>& all,
-                                const AddressPolicy& policy = {}) {
+                                const AddressPolicy& policy = {},
+                                const std::vector<Route>& routes = {}) {
   std::vector<std::string> left;
-  for (const auto& address : UsableAddresses(all, policy)) {
+  for (const auto& address : UsableAddresses(all, routes, policy)) {
     left.push_back(address.interface + " " + ToString(address.ip));
   }
   return left;
@@ -123,6 +124,67 @@ TEST(UsableAddressesTest, KeepsTheStableAddressWhenTheTemporaryOneIsOnItsWayOut)
   old.deprecated = true;
 
   EXPECT_THAT(Usable({At("eth0", "2001:db8::1"), old}), ElementsAre("eth0 2001:db8::1"));
+}
+
+InterfaceAddress MadeUp(InterfaceAddress address) {
+  address.made_up = true;
+  return address;
+}
+
+Route To(const char* destination, std::uint32_t index, std::uint32_t metric = 0,
+         std::uint32_t table = kMainTable) {
+  return {.destination = *ParseIpPrefix(destination),
+          .index = index,
+          .interface = {},
+          .table = table,
+          .metric = metric,
+          .connected = false,
+          .gateway = std::nullopt};
+}
+
+TEST(UsableAddressesTest, LeavesOutOtherOverlaysWhateverTheirName) {
+  const std::vector all{At("eth0", "192.0.2.1"), MadeUp(At("vpn1", "100.64.0.9")),
+                        MadeUp(At("vpn1", "fd7a::9"))};
+
+  EXPECT_THAT(Usable(all, {}, {To("0.0.0.0/0", 0), To("100.64.0.0/10", 1)}),
+              ElementsAre("eth0 192.0.2.1"));
+}
+
+TEST(UsableAddressesTest, KeepsTunnelsAndBridgesThatLeadOut) {
+  const std::vector all{MadeUp(At("ppp0", "192.0.2.1")), MadeUp(At("brd1", "10.0.0.1"))};
+
+  EXPECT_THAT(Usable(all, {}, {To("0.0.0.0/0", 0), To("128.0.0.0/1", 1)}),
+              ElementsAre("ppp0 192.0.2.1", "brd1 10.0.0.1"));
+}
+
+TEST(UsableAddressesTest, LeavesOutAddressesThatAreANetworkOfTheirOwn) {
+  auto container = At("cal1", "10.1.2.3");
+  container.prefix_length = 32;
+  auto hosted = At("eth0", "192.0.2.1");
+  hosted.prefix_length = 32;
+
+  EXPECT_THAT(Usable({hosted, container}, {}, {To("0.0.0.0/0", 0)}), ElementsAre("eth0 192.0.2.1"));
+}
+
+TEST(UsableAddressesTest, NamedInterfacesAreTakenWithoutGuessing) {
+  const std::vector all{At("eth0", "192.0.2.1"), MadeUp(At("wg01", "10.0.0.1")),
+                        At("eth2", "10.2.0.1")};
+
+  EXPECT_THAT(
+      Usable(all, {.interfaces = {"wg*", "eth2"}, .ignore_cidrs = {*ParseIpPrefix("10.2.0.0/16")}}),
+      ElementsAre("wg01 10.0.0.1"));
+  EXPECT_THAT(Usable(all, {.interfaces = {"usb*"}}), IsEmpty());
+}
+
+TEST(UsableAddressesTest, TheDefaultRouteAloneIsThatOfEachFamily) {
+  const std::vector all{At("eth0", "192.0.2.1"), At("eth1", "10.0.0.1"), At("eth0", "2001:db8::1"),
+                        At("eth1", "2001:db8:1::1")};
+  const std::vector routes{To("0.0.0.0/0", 0, 100), To("0.0.0.0/0", 1, 600),
+                           To("0.0.0.0/0", 1, 0, /*table=*/51820), To("::/0", 1, 1024)};
+
+  EXPECT_THAT(Usable(all, {.default_route_only = true}, routes),
+              ElementsAre("eth0 192.0.2.1", "eth1 2001:db8:1::1"));
+  EXPECT_THAT(Usable(all, {.default_route_only = true}), IsEmpty());
 }
 
 }  // namespace

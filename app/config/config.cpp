@@ -234,6 +234,28 @@ void ConfigReader::ReadRelayCredentials(const Section& section, RelayConfig& rel
   }
 }
 
+std::vector<std::string> ReadPatterns(const Section& section, std::string_view key) {
+  std::vector<std::string> patterns;
+  for (const Text& text : section.Strings(key)) {
+    if (text.text.empty()) {
+      section.Refuse(text.position, key, "holds an empty pattern",
+                     "write patterns like \"docker*\"");
+    }
+    patterns.push_back(text.text);
+  }
+  return patterns;
+}
+
+std::vector<IpPrefix> ReadPrefixes(const Section& section, std::string_view key) {
+  std::vector<IpPrefix> prefixes;
+  for (const Text& text : section.Strings(key)) {
+    if (const auto prefix = ReadPrefix(section, key, text)) {
+      prefixes.push_back(*prefix);
+    }
+  }
+  return prefixes;
+}
+
 void ConfigReader::ReadPaths(PathsConfig& paths) const {
   static constexpr std::array<std::pair<std::string_view, PathPreference>, 5> kWords = {{
       {"auto", PathPreference::kAuto},
@@ -242,19 +264,26 @@ void ConfigReader::ReadPaths(PathsConfig& paths) const {
       {"direct-only", PathPreference::kDirectOnly},
       {"relay-only", PathPreference::kRelayOnly},
   }};
-  const Section section = Table("paths", {"prefer", "ignore_interfaces", "ignore_cidrs"});
+  static constexpr std::array<std::pair<std::string_view, Privacy>, 4> kModes = {{
+      {"all", Privacy::kAll},
+      {"default-route-and-host", Privacy::kDefaultRouteAndHost},
+      {"default-route", Privacy::kDefaultRoute},
+      {"relay-only", Privacy::kRelayOnly},
+  }};
+  const Section section =
+      Table("paths", {"prefer", "privacy", "interfaces", "ignore_interfaces", "ignore_cidrs",
+                      "hide_interfaces", "hide_cidrs", "prefer_interfaces"});
   paths.prefer = ReadWord(section, "prefer", kWords).value_or(PathPreference::kAuto);
-  for (const Text& text : section.Strings("ignore_interfaces")) {
-    if (text.text.empty()) {
-      section.Refuse(text.position, "ignore_interfaces", "holds an empty pattern",
-                     "write patterns like \"docker*\"");
-    }
-    paths.ignore_interfaces.push_back(text.text);
-  }
-  for (const Text& text : section.Strings("ignore_cidrs")) {
-    if (const auto prefix = ReadPrefix(section, "ignore_cidrs", text)) {
-      paths.ignore_cidrs.push_back(*prefix);
-    }
+  paths.privacy = ReadWord(section, "privacy", kModes).value_or(Privacy::kAll);
+  paths.interfaces = ReadPatterns(section, "interfaces");
+  paths.ignore_interfaces = ReadPatterns(section, "ignore_interfaces");
+  paths.ignore_cidrs = ReadPrefixes(section, "ignore_cidrs");
+  paths.hide_interfaces = ReadPatterns(section, "hide_interfaces");
+  paths.hide_cidrs = ReadPrefixes(section, "hide_cidrs");
+  paths.prefer_interfaces = ReadPatterns(section, "prefer_interfaces");
+  if (paths.prefer == PathPreference::kDirectOnly && paths.privacy == Privacy::kRelayOnly) {
+    section.Refuse(section.Any("privacy")->position, "privacy",
+                   "is \"relay-only\", and prefer is \"direct-only\"", "leave out one of them");
   }
 }
 

@@ -58,10 +58,23 @@ struct RelayConfig {
 /// Only kAuto, kDirectOnly and kRelayOnly change anything: kDirect and kRelay act as kAuto.
 enum class PathPreference : std::uint8_t { kAuto, kDirect, kRelay, kDirectOnly, kRelayOnly };
 
+/// Which addresses of ours peers may learn: the four modes of RFC 8828 section 5.2.
+enum class Privacy : std::uint8_t { kAll, kDefaultRouteAndHost, kDefaultRoute, kRelayOnly };
+
+/// Interfaces are named by patterns as of fnmatch(3): "docker*".
 struct PathsConfig {
   PathPreference prefer = PathPreference::kAuto;
-  std::vector<std::string> ignore_interfaces;  // Patterns as of fnmatch(3): "docker*".
+  Privacy privacy = Privacy::kAll;
+  std::vector<std::string> interfaces;         // Gathered from alone; empty: from all...
+  std::vector<std::string> ignore_interfaces;  // ...but these. Empty: those that floe guesses.
   std::vector<IpPrefix> ignore_cidrs;
+  std::vector<std::string> hide_interfaces;    // Used, and not told to peers.
+  std::vector<IpPrefix> hide_cidrs;            // The same.
+  std::vector<std::string> prefer_interfaces;  // The first to be tried.
+
+  [[nodiscard]] bool relay_only() const {
+    return prefer == PathPreference::kRelayOnly || privacy == Privacy::kRelayOnly;
+  }
 };
 
 struct TunConfig {

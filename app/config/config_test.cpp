@@ -155,6 +155,11 @@ TEST_F(ConfigTest, ReadsTheRest) {
 prefer = "relay-only"
 ignore_interfaces = ["docker*"]
 ignore_cidrs = ["172.16.0.0/12"]
+privacy = "default-route"
+interfaces = ["eth*", "wl*"]
+hide_interfaces = ["eth1"]
+hide_cidrs = ["192.168.0.0/16"]
+prefer_interfaces = ["eth*"]
 [tun]
 name = "floe1"
 mtu = 1280
@@ -169,6 +174,11 @@ allow_overlap = true
   EXPECT_EQ(config.paths.prefer, PathPreference::kRelayOnly);
   EXPECT_EQ(config.paths.ignore_interfaces, std::vector<std::string>{"docker*"});
   EXPECT_EQ(ToString(config.paths.ignore_cidrs.at(0)), "172.16.0.0/12");
+  EXPECT_EQ(config.paths.privacy, Privacy::kDefaultRoute);
+  EXPECT_EQ(config.paths.interfaces, (std::vector<std::string>{"eth*", "wl*"}));
+  EXPECT_EQ(config.paths.hide_interfaces, std::vector<std::string>{"eth1"});
+  EXPECT_EQ(ToString(config.paths.hide_cidrs.at(0)), "192.168.0.0/16");
+  EXPECT_EQ(config.paths.prefer_interfaces, std::vector<std::string>{"eth*"});
   EXPECT_EQ(config.tun.name, "floe1");
   EXPECT_EQ(config.tun.mtu, 1280);
   EXPECT_EQ(config.control_socket, directory_.path() / "floe.sock");
@@ -479,6 +489,12 @@ TEST_F(ConfigTest, RefusesInterfaceNamesTheKernelWould) {
     ExpectRefused(kNode + std::string("[tun]\nname = \"") + name + "\"\n",
                   "5:8: tun.name: is no name for a network interface; ");
   }
+  ExpectRefused(
+      kNode + std::string("[paths]\nprivacy = \"some\"\n"),
+      "5:11: paths.privacy: is \"some\"; write one of \"all\", \"default-route-and-host\", ");
+  ExpectRefused(
+      kNode + std::string("[paths]\nprefer = \"direct-only\"\nprivacy = \"relay-only\"\n"),
+      "6:11: paths.privacy: is \"relay-only\", and prefer is \"direct-only\"; ");
   ExpectRefused(kNode + std::string("[paths]\nignore_interfaces = [\"\"]\n"),
                 "5:22: paths.ignore_interfaces: holds an empty pattern; ");
 }

@@ -36,6 +36,7 @@ Engine::Engine(TimePoint now, std::chrono::nanoseconds unix_time, EngineConfig c
       tunnel_(now, config_.private_key.Clone(), unix_time, random),
       courier_(config_.private_key, public_key_, config_.rendezvous, random),
       pinger_(random) {
+  SetHidden({});
   for (const signaling::Url& url : config_.rendezvous) {
     const auto guess = GuessStun(url);
     offered_.push_back({.stun = guess ? std::vector{*guess} : std::vector<SocketAddress>{}});
@@ -44,6 +45,7 @@ Engine::Engine(TimePoint now, std::chrono::nanoseconds unix_time, EngineConfig c
     const auto id = static_cast<PeerId>(peers_.size());
     Peer& added = peers_.emplace_back();
     added.is_static = peer.is_static;
+    has_static_peer_ = has_static_peer_ || peer.is_static;
     added.link = std::make_unique<Link>(LinkConfig{.name = peer.name,
                                                    .key = peer.key,
                                                    .allowed_ips = peer.allowed_ips,
@@ -85,6 +87,12 @@ void Engine::Stop(TimePoint now) {
 void Engine::SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>& addresses) {
   gatherer_.SetLocalAddresses(now, addresses);
   Drain(now);
+}
+
+void Engine::SetHidden(std::vector<IpPrefix> hidden) {
+  gatherer_.SetDisclosure({.relay_only = config_.policy == PathPolicy::kRelayOnly,
+                           .public_only = config_.tell_public_only,
+                           .hidden = std::move(hidden)});
 }
 
 void Engine::HandleNetworkChange(TimePoint now) {
@@ -164,6 +172,10 @@ void Engine::SetWanted(TimePoint now, PeerId peer, bool wanted) {
 void Engine::HandleDatagram(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
                             Bytes datagram) {
   if (tunnel::Tunnel::LooksLikeWireGuard(datagram)) {
+    if (config_.policy == PathPolicy::kRelayOnly && !has_static_peer_) {
+      ++counters_.unwanted_direct;
+      return;
+    }
     HandleTunnelDatagram(now, local, remote, datagram);
     Drain(now);
     return;

@@ -49,6 +49,7 @@ struct EngineConfig {
   PrivateKey private_key;
   std::vector<IpAddress> addresses;  // Ours inside the tunnel.
   PathPolicy policy = PathPolicy::kAll;
+  bool tell_public_only = false;  // No private addresses: RFC 8828 section 5.2, mode 3.
   std::vector<signaling::Url> rendezvous;
   std::vector<PeerConfig> peers;
 };
@@ -100,6 +101,7 @@ struct EngineCounters {
   std::uint64_t unknown_datagrams = 0;  // Neither WireGuard, STUN nor a relay's.
   std::uint64_t unrouted_stun = 0;      // STUN for no session of ours.
   std::uint64_t no_path = 0;            // Tunnel datagrams with nowhere to go.
+  std::uint64_t unwanted_direct = 0;    // WireGuard past the relays, where only those are used.
 };
 
 /// Owns no socket, timer or thread: one input, then all outputs, then sleep until NextTimeout().
@@ -121,6 +123,8 @@ class Engine {
 
   /// Addresses to gather from, with the port of our socket, preferred ones first.
   void SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>& addresses);
+  /// Of our addresses, those in these networks are not told to peers from here on.
+  void SetHidden(std::vector<IpPrefix> hidden);
   void HandleNetworkChange(TimePoint now);
   /// Servers of the configuration.
   void SetServers(TimePoint now, Servers servers);
@@ -239,6 +243,7 @@ class Engine {
   std::optional<TimePoint>
       next_recheck_;  // No sooner are the servers asked again for a suspect path.
   EngineCounters counters_;
+  bool has_static_peer_ = false;
   std::deque<std::vector<std::uint8_t>> packets_;
   std::deque<Action> actions_;
   std::deque<Notice> notices_;

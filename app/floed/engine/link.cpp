@@ -274,6 +274,7 @@ void Link::AddRemoteCandidates(TimePoint now, ice::Agent& agent,
       log::Debug("{}: candidate left out: {}", config_.name, ToString(candidate.error()));
       continue;
     }
+    log::Debug("{}: is told to be at {}", config_.name, ice::ToLine(*candidate));
     if (LeadsIntoTunnel(candidate->address.ip) || !MayUse(*candidate)) {
       continue;
     }
@@ -307,23 +308,23 @@ void Link::AddOurDescription(Message& message) const {
 }
 
 void Link::AddCandidates(Message& message) const {
-  std::vector<const ice::Candidate*> usable;
+  std::vector<ice::Candidate> usable;
   for (const ice::Candidate& candidate : gatherer_.candidates()) {
-    if (MayUse(candidate)) {
-      usable.push_back(&candidate);
+    if (const auto told = gatherer_.Tell(candidate); told && MayUse(candidate)) {
+      usable.push_back(*told);
     }
   }
   // Of too many the relayed ones stay, which always lead here, and then those of most priority.
-  const auto rank = [](const ice::Candidate* candidate) {
-    const bool relayed = candidate->type == ice::CandidateType::kRelayed;
-    return std::pair(relayed ? 0 : 1, UINT32_MAX - candidate->priority);
+  const auto rank = [](const ice::Candidate& candidate) {
+    const bool relayed = candidate.type == ice::CandidateType::kRelayed;
+    return std::pair(relayed ? 0 : 1, UINT32_MAX - candidate.priority);
   };
   if (usable.size() > kMaxCandidates) {
     std::ranges::stable_sort(usable, {}, rank);
     usable.resize(kMaxCandidates);
   }
-  for (const ice::Candidate* candidate : usable) {
-    message.candidates.push_back(ice::ToLine(*candidate));
+  for (const ice::Candidate& candidate : usable) {
+    message.candidates.push_back(ice::ToLine(candidate));
   }
 }
 
@@ -335,6 +336,20 @@ bool Link::MayUse(const ice::Candidate& candidate) const {
       return candidate.type != ice::CandidateType::kRelayed;
     case PathPolicy::kRelayOnly:
       return candidate.type == ice::CandidateType::kRelayed;
+  }
+  return false;
+}
+
+/// Whether a check to this base may be answered. One who is told of relays alone must not learn, by
+/// asking elsewhere, who is behind them.
+bool Link::MayAnswerFrom(const SocketAddress& base) const {
+  switch (config_.policy) {
+    case PathPolicy::kAll:
+      return true;
+    case PathPolicy::kDirectOnly:
+      return !gatherer_.IsRelayed(base);
+    case PathPolicy::kRelayOnly:
+      return gatherer_.IsRelayed(base);
   }
   return false;
 }
@@ -355,9 +370,9 @@ void Link::HandleLocalCandidate(TimePoint now, const ice::Candidate& candidate) 
       agent->AddLocalCandidate(now, candidate);
     }
   }
-  if (described_) {
+  if (const auto told = gatherer_.Tell(candidate); told && described_) {
     Message message = MakeMessage(MessageKind::kCandidate);
-    message.candidates.push_back(ice::ToLine(candidate));
+    message.candidates.push_back(ice::ToLine(*told));
     messages_.push_back(std::move(message));
   }
   DrainAgents(now);
@@ -399,7 +414,7 @@ void Link::HandleUnreachable(TimePoint now, const SocketAddress& local,
 
 bool Link::HandleStun(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
                       const ice::stun::MessageView& message) {
-  if (LeadsIntoTunnel(remote.ip)) {
+  if (LeadsIntoTunnel(remote.ip) || !MayAnswerFrom(local)) {
     return false;  // Nor may it become a peer-reflexive candidate.
   }
   bool handled = false;

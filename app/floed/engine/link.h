@@ -132,6 +132,7 @@ class Link {
   [[nodiscard]] signaling::Message MakeMessage(signaling::MessageKind kind);
   void AddOurDescription(signaling::Message& message) const;
   void AddCandidates(signaling::Message& message) const;
+  [[nodiscard]] bool MayAnswerFrom(const SocketAddress& base) const;
   [[nodiscard]] bool MayUse(const ice::Candidate& candidate) const;
   [[nodiscard]] bool LeadsIntoTunnel(const IpAddress& ip) const;
   void DrainAgents(TimePoint now);

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "ice/stun/attributes.h"
+#include "ice/stun/builder.h"
 #include "tests/support/fake_random.h"
 
 namespace floe::engine {
@@ -271,6 +273,40 @@ TEST_F(LinkTest, RelayOnlyTellsAndUsesNoOtherCandidates) {
   }
   EXPECT_FALSE(a_.link->path());
   EXPECT_FALSE(b_.link->path()) << "nor are its checks answered";
+}
+
+TEST_F(LinkTest, RelayOnlyAnswersNoAuthenticCheckElsewhere) {
+  const auto answers = [&](PathPolicy policy) {
+    Make(a_, b_.key, policy);
+    a_.link->SetWanted(now_, true);
+    const auto offer = a_.link->PollMessage();
+    EXPECT_TRUE(offer.has_value());
+    // What only the peer can make: it has the password of the offer.
+    ice::stun::Builder check(ice::stun::Class::kRequest, ice::stun::Method::kBinding,
+                             ice::stun::NewTransactionId(random_));
+    check.AddText(ice::stun::AttributeType::kUsername, offer->ufrag + ":peer")
+        .AddU32(ice::stun::AttributeType::kPriority, 1)
+        .AddU64(ice::stun::AttributeType::kIceControlled, 1)
+        .AddIntegrity(AsBytes(offer->password))
+        .AddFingerprint();
+    const auto bytes = check.Take();
+    a_.link->HandleStun(now_, kA, kB, *ice::stun::MessageView::Parse(bytes));
+    return a_.link->PollTransmit().has_value();
+  };
+
+  EXPECT_TRUE(answers(PathPolicy::kAll));
+  EXPECT_FALSE(answers(PathPolicy::kRelayOnly));
+  EXPECT_FALSE(a_.link->way_back());
+}
+
+TEST_F(LinkTest, TellsNothingThatIsHiddenAndUsesIt) {
+  a_.gatherer.SetDisclosure({.hidden = {{kA.ip, 32}}});
+  Up();
+
+  ASSERT_TRUE(RunUntil([&] { return BothHavePaths(); }, seconds(5)));
+  for (const Message& message : a_.sent) {
+    EXPECT_TRUE(message.candidates.empty());
+  }
 }
 
 TEST_F(LinkTest, LeavesOutCandidatesInsideTheTunnel) {

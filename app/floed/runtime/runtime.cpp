@@ -30,24 +30,20 @@ nanoseconds TimeSuspended() {
   return ReadClock(CLOCK_BOOTTIME) - ReadClock(CLOCK_MONOTONIC);
 }
 
-engine::PathPolicy ToPolicy(config::PathPreference preference) {
-  switch (preference) {
-    case config::PathPreference::kDirectOnly:
-      return engine::PathPolicy::kDirectOnly;
-    case config::PathPreference::kRelayOnly:
-      return engine::PathPolicy::kRelayOnly;
-    case config::PathPreference::kAuto:
-    case config::PathPreference::kDirect:
-    case config::PathPreference::kRelay:
-      return engine::PathPolicy::kAll;
+engine::PathPolicy ToPolicy(const config::PathsConfig& paths) {
+  if (paths.relay_only()) {
+    return engine::PathPolicy::kRelayOnly;
   }
-  return engine::PathPolicy::kAll;
+  return paths.prefer == config::PathPreference::kDirectOnly ? engine::PathPolicy::kDirectOnly
+                                                             : engine::PathPolicy::kAll;
 }
 
 engine::EngineConfig ToEngineConfig(const config::Config& config) {
-  engine::EngineConfig result{.name = config.node.name,
-                              .private_key = config.node.private_key.Clone(),
-                              .policy = ToPolicy(config.paths.prefer)};
+  engine::EngineConfig result{
+      .name = config.node.name,
+      .private_key = config.node.private_key.Clone(),
+      .policy = ToPolicy(config.paths),
+      .tell_public_only = config.paths.privacy == config::Privacy::kDefaultRoute};
   for (const config::InterfaceAddress& address : config.node.addresses) {
     result.addresses.push_back(address.ip);
   }
@@ -111,6 +107,7 @@ Result<void> Runtime::TakeMachine() {
        .on_change =
            [this] {
              const TimePoint now = uv::Loop::Now();
+             engine_->SetHidden(underlay_->hidden());
              engine_->SetLocalAddresses(now, underlay_->addresses());
              engine_->HandleNetworkChange(now);
              Flush();
@@ -173,6 +170,7 @@ control::ExitCode Runtime::Run() {
     return exit_code_;
   }
   const TimePoint now = uv::Loop::Now();
+  engine_->SetHidden(underlay_->hidden());
   engine_->SetLocalAddresses(now, underlay_->addresses());
   configured_servers_->Resolve(
       ConfiguredServers(config_, std::chrono::duration_cast<seconds>(UnixTime())));

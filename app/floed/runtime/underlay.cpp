@@ -14,24 +14,38 @@ namespace {
 constexpr Duration kSettle = std::chrono::milliseconds(50);
 constexpr std::size_t kMaxBatches = 8;  // Of 32 datagrams, before other work has its turn.
 
-/// The metric of each interface's default route; interfaces without one are not in it.
-std::map<std::uint32_t, std::uint32_t> DefaultRouteMetrics() {
-  std::map<std::uint32_t, std::uint32_t> metrics;
+/// All routes of the machine; none if the kernel would not say.
+std::vector<tun::Route> ListRoutes() {
   auto netlink = tun::Netlink::Open();
   if (!netlink) {
-    return metrics;
+    return {};
   }
-  const auto routes = netlink->Routes();
-  if (!routes) {
-    return metrics;
-  }
-  for (const tun::Route& route : *routes) {
+  return netlink->Routes().value_or(std::vector<tun::Route>{});
+}
+
+/// The metric of each interface's default route; interfaces without one are not in it.
+std::map<std::uint32_t, std::uint32_t> DefaultRouteMetrics(const std::vector<tun::Route>& routes) {
+  std::map<std::uint32_t, std::uint32_t> metrics;
+  for (const tun::Route& route : routes) {
     if (route.destination.length == 0) {
       const auto [it, first] = metrics.emplace(route.index, route.metric);
       it->second = std::min(it->second, route.metric);
     }
   }
   return metrics;
+}
+
+tun::AddressPolicy MakeAddressPolicy(const config::Config& config) {
+  tun::AddressPolicy policy{
+      .own_interface = config.tun.name,
+      .interfaces = config.paths.interfaces,
+      .ignore_cidrs = config.paths.ignore_cidrs,
+      .default_route_only = config.paths.privacy == config::Privacy::kDefaultRouteAndHost ||
+                            config.paths.privacy == config::Privacy::kDefaultRoute};
+  if (!config.paths.ignore_interfaces.empty()) {
+    policy.ignore_interfaces = config.paths.ignore_interfaces;
+  }
+  return policy;
 }
 
 }  // namespace
@@ -55,22 +69,18 @@ Result<std::unique_ptr<Underlay>> Underlay::Open(uv::Loop& loop, const config::C
   if (!monitor) {
     return Fail(std::move(monitor.error()));
   }
-  tun::AddressPolicy policy{.own_interface = config.tun.name,
-                            .ignore_cidrs = config.paths.ignore_cidrs};
-  if (!config.paths.ignore_interfaces.empty()) {
-    policy.ignore_interfaces = config.paths.ignore_interfaces;
-  }
   return std::make_unique<Underlay>(loop, std::move(*v4), std::move(v6), std::move(*monitor),
-                                    std::move(policy), std::move(handlers));
+                                    config, std::move(handlers));
 }
 
 Underlay::Underlay(uv::Loop& loop, uv::UdpSocket v4, std::optional<uv::UdpSocket> v6,
-                   tun::InterfaceMonitor monitor, tun::AddressPolicy policy, Handlers handlers)
+                   tun::InterfaceMonitor monitor, const config::Config& config, Handlers handlers)
     : loop_(loop),
       v4_(std::move(v4)),
       v6_(std::move(v6)),
       monitor_(std::move(monitor)),
-      policy_(std::move(policy)),
+      policy_(MakeAddressPolicy(config)),
+      paths_(config.paths),
       handlers_(std::move(handlers)),
       settle_(loop, [this] {
         if (UpdateAddresses()) {
@@ -129,18 +139,25 @@ bool Underlay::UpdateAddresses() {
     log::Warn("cannot list addresses: {}: {}", all.error().context, all.error().code.message());
     return false;
   }
-  std::vector<tun::InterfaceAddress> usable = tun::UsableAddresses(*all, policy_);
+  const std::vector<tun::Route> routes = ListRoutes();
+  std::vector<tun::InterfaceAddress> usable = tun::UsableAddresses(*all, routes, policy_);
   std::erase_if(usable,
                 [&](const tun::InterfaceAddress& address) { return address.ip.is_v6() && !v6_; });
-  const auto metrics = DefaultRouteMetrics();
+  const auto metrics = DefaultRouteMetrics(routes);
   std::ranges::stable_sort(usable, {}, [&](const tun::InterfaceAddress& address) {
     const auto metric = metrics.find(address.index);
-    return metric == metrics.end() ? std::uint64_t{UINT32_MAX} + 1 : std::uint64_t{metric->second};
+    return std::pair(
+        !tun::MatchesAny(address.interface, paths_.prefer_interfaces),
+        metric == metrics.end() ? std::uint64_t{UINT32_MAX} + 1 : std::uint64_t{metric->second});
   });
   std::vector<SocketAddress> addresses;
   ways_out_.clear();
+  hidden_ = paths_.hide_cidrs;
   for (const tun::InterfaceAddress& address : usable) {
     addresses.push_back({address.ip, port()});
+    if (tun::MatchesAny(address.interface, paths_.hide_interfaces)) {
+      hidden_.push_back({address.ip, address.ip.bits()});
+    }
     if (metrics.size() > 1 && metrics.contains(address.index)) {
       ways_out_[address.ip] = address.index;
     }

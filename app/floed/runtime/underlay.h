@@ -41,7 +41,7 @@ class Underlay {
                                                               Handlers handlers);
 
   Underlay(uv::Loop& loop, uv::UdpSocket v4, std::optional<uv::UdpSocket> v6,
-           tun::InterfaceMonitor monitor, tun::AddressPolicy policy, Handlers handlers);
+           tun::InterfaceMonitor monitor, const config::Config& config, Handlers handlers);
 
   Underlay(const Underlay&) = delete;
   Underlay& operator=(const Underlay&) = delete;
@@ -52,8 +52,12 @@ class Underlay {
   [[nodiscard]] uv::SendResult Send(const SocketAddress& local, const SocketAddress& remote,
                                     Bytes datagram);
 
-  /// Usable addresses with our port, those of the default route first.
+  /// Usable addresses with our port: preferred interfaces first, then those of the default route.
   [[nodiscard]] const std::vector<SocketAddress>& addresses() const { return addresses_; }
+
+  /// What peers are not to be told: networks of the configuration, and addresses() of interfaces it
+  /// hides.
+  [[nodiscard]] const std::vector<IpPrefix>& hidden() const { return hidden_; }
 
   [[nodiscard]] std::uint16_t port() const { return v4_.port(); }
 
@@ -67,8 +71,10 @@ class Underlay {
   std::optional<uv::UdpSocket> v6_;
   tun::InterfaceMonitor monitor_;
   tun::AddressPolicy policy_;
+  config::PathsConfig paths_;
   Handlers handlers_;
   std::vector<SocketAddress> addresses_;
+  std::vector<IpPrefix> hidden_;
   /// Where several interfaces have a default route: which one an address must go out of.
   std::unordered_map<IpAddress, std::uint32_t, IpAddressHash> ways_out_;
   std::unique_ptr<uv::Poll> poll_v4_;
