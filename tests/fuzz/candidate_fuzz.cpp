@@ -16,7 +16,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     FLOE_CHECK(!ToString(candidate.error()).empty());
     return 0;
   }
-  FLOE_CHECK(IsUsableRemote(candidate->address));
+  FLOE_CHECK(IsUsableRemote(candidate->address) == candidate->name.empty());
+  FLOE_CHECK(candidate->tcp_type.has_value() ==
+             (candidate->address.transport == floe::Transport::kTcp));
   FLOE_CHECK(candidate->base == candidate->address);
   FLOE_CHECK(!candidate->foundation.empty() && candidate->foundation.size() <= 32);
 
@@ -27,6 +29,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   FLOE_CHECK(again.has_value());
   FLOE_CHECK(again->type == candidate->type && again->address == candidate->address &&
              again->priority == candidate->priority && again->foundation == candidate->foundation);
-  FLOE_CHECK(again->related == candidate->related);
+  FLOE_CHECK(again->related == candidate->related && again->name == candidate->name &&
+             again->tcp_type == candidate->tcp_type);
   return 0;
 }
