@@ -15,28 +15,12 @@
 #include "base/result.h"
 #include "base/socket_address.h"
 #include "base/time.h"
+#include "base/uv/byte_stream.h"
 #include "base/uv/handle.h"
 #include "base/uv/loop.h"
 #include "base/uv/timer.h"
 
 namespace floe::uv {
-
-enum class CloseReason : std::uint8_t {
-  kEnded,          // Both sides have sent their last byte, or the other has and on_end is not set.
-  kConnectFailed,  // Refused, or no way there.
-  kTimedOut,       // Not connected by the deadline.
-  kFailed,         // Reset, or the network gave up.
-};
-
-/// Any may be left empty, and each may destroy the stream.
-struct StreamHandlers {
-  std::function<void()> on_connect = nullptr;    // At most once; never for an accepted stream.
-  std::function<void(Bytes)> on_data = nullptr;  // Borrowed until it returns.
-  std::function<void()> on_drain = nullptr;      // The write queue was not empty and now is.
-  std::function<void()> on_end = nullptr;  // The other side sent its last byte; we may write on.
-  /// At most once, and the last. Never for a stream destroyed by its owner. kEnded has no code.
-  std::function<void(CloseReason, const Error&)> on_close = nullptr;
-};
 
 /// Who is at the other end of a unix socket, as of when it connected.
 struct PeerCredentials {
@@ -60,10 +44,8 @@ using StreamHandle = std::variant<Handle<uv_tcp_t>, Handle<uv_pipe_t>>;
 ///   kConnecting -> kOpen     connected
 ///   kConnecting -> kClosed   refused, or the deadline passed
 ///   kOpen       -> kClosed   both sides ended, or it failed
-class Stream {
+class Stream : public ByteStream {
  public:
-  enum class State : std::uint8_t { kConnecting, kOpen, kClosed };
-
   /// Fails at once where it is plain that it cannot work, as without a route. `fwmark` other than 0
   /// marks the packets for policy routing, and needs CAP_NET_ADMIN.
   [[nodiscard]] static Result<std::unique_ptr<Stream>> ConnectTcp(Loop& loop,
@@ -82,28 +64,15 @@ class Stream {
   /// Use the functions above.
   Stream(Loop& loop, StreamHandle handle, std::string peer, State state);
 
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
+  void Start(StreamHandlers handlers) override;
+  void Write(Bytes data) override;
+  void Shutdown() override;
+  [[nodiscard]] std::size_t write_queue_size() const override;
 
-  /// Sets the handlers and begins to read as soon as it is open. Once, by the callback or function
-  /// that got the stream.
-  void Start(StreamHandlers handlers);
+  [[nodiscard]] State state() const override { return state_; }
 
-  /// Sends `data` or queues a copy, also while connecting. The queue has no limit but the owner's:
-  /// compare write_queue_size(). Ignored after Shutdown() and when closed.
-  void Write(Bytes data);
-
-  /// Ends our direction after what is queued. Reading goes on.
-  void Shutdown();
-
-  /// Bytes that were written and that the kernel has not taken.
-  [[nodiscard]] std::size_t write_queue_size() const;
-
-  [[nodiscard]] State state() const { return state_; }
-
-  /// Of TCP only. Fail once closed.
-  [[nodiscard]] Result<SocketAddress> local_address() const;
-  [[nodiscard]] Result<SocketAddress> remote_address() const;
+  [[nodiscard]] Result<SocketAddress> local_address() const override;
+  [[nodiscard]] Result<SocketAddress> remote_address() const override;
 
   /// Of unix sockets only (SO_PEERCRED). Fails once closed.
   [[nodiscard]] Result<PeerCredentials> peer_credentials() const;
