@@ -59,20 +59,21 @@ struct FreeDigest {
 
 using Digest = std::unique_ptr<EVP_MD, FreeDigest>;
 
-template <std::size_t N>
-Secret<N> HashCredentials(const EVP_MD* digest, std::string_view username, std::string_view realm,
-                          std::string_view password) {
+void HashParts(const EVP_MD* digest, std::initializer_list<std::string_view> parts,
+               MutableBytes hash) {
   const std::unique_ptr<EVP_MD_CTX, FreeDigest> context(EVP_MD_CTX_new());
   FLOE_CHECK(digest != nullptr && context != nullptr);
   FLOE_CHECK(EVP_DigestInit_ex2(context.get(), digest, nullptr) == 1);
-  for (const std::string_view part :
-       {username, std::string_view(":"), realm, std::string_view(":"), password}) {
+  for (const std::string_view part : parts) {
     FLOE_CHECK(EVP_DigestUpdate(context.get(), part.data(), part.size()) == 1);
   }
-  Secret<N> key;
   unsigned int size = 0;
-  FLOE_CHECK(EVP_DigestFinal_ex(context.get(), key.data(), &size) == 1 && size == N);
-  return key;
+  FLOE_CHECK(EVP_DigestFinal_ex(context.get(), hash.data(), &size) == 1 && size == hash.size());
+}
+
+const EVP_MD* Sha256() {
+  static const Digest kSha256(EVP_MD_fetch(nullptr, "SHA256", nullptr));
+  return kSha256.get();
 }
 
 }  // namespace
@@ -91,13 +92,22 @@ Secret<16> LongTermKey(std::string_view username, std::string_view realm,
                        std::string_view password) {
   // MD5 is what the protocol says; a machine in FIPS mode would otherwise refuse it.
   static const Digest kMd5(EVP_MD_fetch(nullptr, "MD5", "-fips"));
-  return HashCredentials<16>(kMd5.get(), username, realm, password);
+  Secret<16> key;
+  HashParts(kMd5.get(), {username, ":", realm, ":", password}, key.mutable_bytes());
+  return key;
 }
 
 Secret<32> LongTermKeySha256(std::string_view username, std::string_view realm,
                              std::string_view password) {
-  static const Digest kSha256(EVP_MD_fetch(nullptr, "SHA256", nullptr));
-  return HashCredentials<32>(kSha256.get(), username, realm, password);
+  Secret<32> key;
+  HashParts(Sha256(), {username, ":", realm, ":", password}, key.mutable_bytes());
+  return key;
+}
+
+Sha256Tag UserHash(std::string_view username, std::string_view realm) {
+  Sha256Tag hash{};
+  HashParts(Sha256(), {username, ":", realm}, hash);
+  return hash;
 }
 
 }  // namespace floe::ice::stun

@@ -28,4 +28,7 @@ using Sha256Tag = std::array<std::uint8_t, 32>;
 [[nodiscard]] Secret<32> LongTermKeySha256(std::string_view username, std::string_view realm,
                                            std::string_view password);
 
+/// SHA-256(username ":" realm), which USERHASH has in place of the name (RFC 8489 section 14.4).
+[[nodiscard]] Sha256Tag UserHash(std::string_view username, std::string_view realm);
+
 }  // namespace floe::ice::stun

@@ -7,6 +7,7 @@
 #include "ice/stun/attributes.h"
 #include "ice/stun/builder.h"
 #include "ice/turn/channel_data.h"
+#include "ice/turn/stream_framer.h"
 
 namespace floe::ice::turn {
 namespace {
@@ -16,19 +17,25 @@ using stun::AttributeType;
 using stun::Class;
 using stun::Method;
 
+constexpr std::size_t kMaxEvents = 64;  // Of those that anybody can cause.
+
 }  // namespace
 
 Client::Client(TimePoint now, ClientConfig config, RandomSource& random)
     : local_(config.local),
       server_(config.server),
       family_(config.family),
+      both_families_(config.both_families && config.family == IpFamily::kIpv4),
+      mobile_(config.mobile),
       random_(random),
-      requests_(random, std::move(config.username), std::move(config.password)),
+      requests_(random, config.server.transport, std::move(config.username),
+                std::move(config.password)),
       now_(now),
       expires_at_(now),
       refresh_at_(now),
+      refresh_sent_at_(now),
       keepalive_at_(now) {
-  Start(now, AllocateIntent{.family = family_});
+  Start(now, MakeAllocate());
 }
 
 Client::Inbound Client::HandleDatagram(TimePoint now, Bytes datagram) {
@@ -77,9 +84,21 @@ Client::Inbound Client::HandleChannelData(TimePoint now, Bytes datagram) {
 // address, and that we have asked for its peer (RFC 8656 section 11.4).
 Client::Inbound Client::HandleDataIndication(const stun::MessageView& message) {
   const auto peer = stun::FindXorAddress(message, AttributeType::kXorPeerAddress);
-  const auto payload = message.Find(AttributeType::kData);
-  if (!ready() || !peer || !payload || !permissions_.IsWanted(peer->ip)) {
+  if (!ready() || !peer || !permissions_.IsWanted(peer->ip)) {
     return Drop();
+  }
+  const auto payload = message.Find(AttributeType::kData);
+  if (!payload) {
+    // RFC 8656 section 18.13: two reserved bytes, type, code, four bytes of data.
+    const auto icmp = message.Find(AttributeType::kIcmp);
+    if (!icmp || icmp->size() != 8 || events_.size() >= kMaxEvents) {
+      return Drop();
+    }
+    events_.emplace_back(PeerUnreachable{.peer = *peer,
+                                         .type = (*icmp)[2],
+                                         .code = (*icmp)[3],
+                                         .data = LoadBe<std::uint32_t>(*icmp, 4)});
+    return {.verdict = Verdict::kConsumed};
   }
   return {.verdict = Verdict::kData, .peer = *peer, .payload = *payload};
 }
@@ -96,10 +115,10 @@ void Client::HandleTimeout(TimePoint now) {
     Lose(0, "the allocation has expired");
     return;
   }
-  if (now >= refresh_at_) {
+  if (now >= refresh_at_ && !refreshing_) {
     CheckNow(now);
   }
-  if (now >= keepalive_at_) {
+  if (now >= keepalive_at_ && !moving_) {
     keepalive_at_ = now + kKeepaliveInterval;
     if (!probing_) {
       probing_ = true;
@@ -111,7 +130,7 @@ void Client::HandleTimeout(TimePoint now) {
 
 void Client::Permit(TimePoint now, const IpAddress& peer) {
   now_ = now;
-  if (usable() && peer.family == family_) {
+  if (usable() && Serves(peer.family)) {
     permissions_.Want(now, peer);
   }
 }
@@ -122,7 +141,7 @@ void Client::Revoke(const IpAddress& peer) {
 
 void Client::BindChannel(TimePoint now, const SocketAddress& peer) {
   now_ = now;
-  if (usable() && peer.ip.family == family_ && !channels_.Want(now, peer)) {
+  if (usable() && Serves(peer.ip.family) && !channels_.Want(now, peer)) {
     log::Debug("turn: no channel left for {}", ToString(peer));
   }
 }
@@ -134,12 +153,15 @@ void Client::Unbind(TimePoint now, const SocketAddress& peer) {
 
 bool Client::Send(TimePoint now, const SocketAddress& peer, Bytes payload) {
   now_ = now;
-  if (!usable() || peer.ip.family != family_ || payload.size() > kMaxPayload) {
+  if (!usable() || !Serves(peer.ip.family) || payload.size() > kMaxPayload) {
     return false;
   }
   if (const auto channel = channels_.NumberOf(now, peer)) {
     keepalive_at_ = now + kKeepaliveInterval;
     outbox_.push_back(MakeChannelData(*channel, payload));
+    if (server_.transport == Transport::kTcp) {
+      PadForStream(outbox_.back());
+    }
     return true;
   }
   if (ready() && permissions_.IsInstalled(now, peer.ip)) {
@@ -171,10 +193,35 @@ void Client::SendHeld(TimePoint now, std::vector<HeldData> held) {
 
 void Client::CheckNow(TimePoint now) {
   now_ = now;
-  if (ready() && !refreshing_) {
+  if (ready() && !moving_) {
+    // One that is under way may have gone out where nothing comes back from, and be repeated late.
+    requests_.CancelRefresh();
+    refresh_sent_at_ = refreshing_ ? refresh_sent_at_ : now;
     refreshing_ = true;
     Start(now, RefreshIntent{});
   }
+}
+
+bool Client::Move(TimePoint now, const SocketAddress& local) {
+  now_ = now;
+  if (!ready() || ticket_.empty()) {
+    return false;
+  }
+  local_ = local;
+  // What was asked from elsewhere would be refused: it is asked for again once we have moved.
+  for (const Intent& intent : requests_.TakeAll()) {
+    if (const auto* permit = std::get_if<PermitIntent>(&intent)) {
+      permissions_.HandleFailed(now, permit->peers, Duration{0});
+    } else if (const auto* bind = std::get_if<BindIntent>(&intent)) {
+      channels_.HandleFailed(now, *bind, Duration{0});
+    }
+  }
+  probing_ = false;
+  refresh_sent_at_ = now;
+  refreshing_ = true;
+  moving_ = true;
+  Start(now, RefreshIntent{.ticket = ticket_});
+  return true;
 }
 
 void Client::Close(TimePoint now) {
@@ -224,18 +271,22 @@ std::optional<TimePoint> Client::NextTimeout() const {
   };
   if (ready()) {
     consider(expires_at_);
-    consider(keepalive_at_);
     if (!refreshing_) {
       consider(refresh_at_);
+    } else if (*silent_at() > now_) {
+      consider(silent_at());
     }
-    consider(permissions_.NextTimeout());
-    consider(channels_.NextTimeout());
+    if (!moving_) {
+      consider(keepalive_at_);
+      consider(permissions_.NextTimeout());
+      consider(channels_.NextTimeout());
+    }
   }
   return next;
 }
 
 void Client::Flush(TimePoint now) {
-  if (!ready()) {
+  if (!ready() || moving_) {
     return;
   }
   for (auto peers = permissions_.TakeDue(now); !peers.empty(); peers = permissions_.TakeDue(now)) {

@@ -20,7 +20,9 @@ using stun::ErrorCode;
 constexpr seconds kMaxLifetime{3600};
 constexpr seconds kRefreshMargin{60};  // Room for a request that needs all of its 39.5 seconds.
 constexpr seconds kRetryPause{5};
-constexpr seconds kCapacityPause{60};  // RFC 8656 section 7.4, for 508
+constexpr std::size_t kMaxTicketSize = 1024;  // bytes
+constexpr std::size_t kMaxDomainSize = 255;   // bytes of a name, RFC 1035 section 2.3.4
+constexpr seconds kCapacityPause{60};         // RFC 8656 section 7.4, for 508
 
 using Kind = Outcome::Kind;
 
@@ -31,6 +33,19 @@ bool AllocationIsGone(const Outcome& outcome) {
          (outcome.code == ErrorCode::kAllocationMismatch ||
           outcome.code == ErrorCode::kBadRequest || outcome.code == ErrorCode::kUnauthenticated ||
           outcome.code == ErrorCode::kStaleNonce || outcome.code == ErrorCode::kWrongCredentials);
+}
+
+/// XOR-RELAYED-ADDRESS of this family: there are two where both were asked for.
+std::optional<SocketAddress> FindRelayed(const stun::MessageView& response, IpFamily family) {
+  for (const stun::AttributeView attribute : response.attributes()) {
+    if (attribute.type == AttributeType::kXorRelayedAddress) {
+      const auto relayed = stun::ReadXorAddress(attribute.value, response.transaction_id());
+      if (relayed && relayed->ip.family == family) {
+        return relayed;
+      }
+    }
+  }
+  return std::nullopt;
 }
 
 /// How long to leave a server alone that did not answer, or has too much to do.
@@ -63,6 +78,17 @@ void Client::Finish(TimePoint now, const AllocateIntent& /*intent*/, const Outco
     Lose(0, "the server does not answer");
     return;
   }
+  if (outcome.code == ErrorCode::kMobilityForbidden && mobile_) {  // RFC 8016 section 3.1.1
+    mobile_ = false;
+    Start(now, MakeAllocate());
+    return;
+  }
+  if (outcome.code == ErrorCode::kAddressFamilyNotSupported && both_families_) {
+    both_families_ = false;  // RFC 8656 section 7.4: not this family again. It may be IPv6 alone.
+    family_ = IpFamily::kIpv6;
+    Start(now, MakeAllocate());
+    return;
+  }
   if (outcome.code == ErrorCode::kAllocationMismatch && !reclaimed_) {
     // A program that ended without a farewell had this five-tuple, most likely our own last run.
     // RFC 8656 section 7.4 asks for another port; we have one, and the credentials to end it.
@@ -72,18 +98,20 @@ void Client::Finish(TimePoint now, const AllocateIntent& /*intent*/, const Outco
   }
   if (outcome.kind == Kind::kRefused) {
     std::optional<SocketAddress> alternate;
+    std::string_view name;
     if (outcome.code == ErrorCode::kTryAlternate) {
       alternate =
           stun::ReadAddress(response->Find(AttributeType::kAlternateServer).value_or(Bytes{}));
+      name = stun::FindText(*response, AttributeType::kAlternateDomain).value_or(name);
     }
-    Lose(static_cast<int>(outcome.code), stun::ToString(outcome.code), alternate);
+    Lose(static_cast<int>(outcome.code), stun::ToString(outcome.code), alternate,
+         std::string(name.substr(0, kMaxDomainSize)));
     return;
   }
 
-  const auto relayed = stun::FindXorAddress(*response, AttributeType::kXorRelayedAddress);
+  const auto relayed = FindRelayed(*response, family_);
   const auto mapped = stun::FindXorAddress(*response, AttributeType::kXorMappedAddress);
-  if (!requests_.authenticated() || !relayed || relayed->ip.family != family_ || !mapped ||
-      !ScheduleRefresh(now, *response)) {
+  if (!requests_.authenticated() || !relayed || !mapped || !ScheduleRefresh(now, *response)) {
     Lose(0, "the server's answer makes no sense");
     return;
   }
@@ -91,7 +119,12 @@ void Client::Finish(TimePoint now, const AllocateIntent& /*intent*/, const Outco
   keepalive_at_ = now + kKeepaliveInterval;  // Not due at once, although the request may be old.
   relayed_ = *relayed;
   mapped_ = *mapped;
-  events_.emplace_back(Allocated{.relayed = relayed_, .mapped = mapped_});
+  if (both_families_) {
+    additional_ = FindRelayed(*response, IpFamily::kIpv6);
+  }
+  KeepTicket(*response);
+  events_.emplace_back(
+      Allocated{.relayed = relayed_, .mapped = mapped_, .additional = additional_});
   log::Debug("turn: {} allocated {} for {}", ToString(server_), ToString(relayed_),
              ToString(mapped_));
   Flush(now);
@@ -100,17 +133,39 @@ void Client::Finish(TimePoint now, const AllocateIntent& /*intent*/, const Outco
 void Client::Finish(TimePoint now, const RefreshIntent& /*intent*/, const Outcome& outcome,
                     const stun::MessageView* response) {
   if (state_ == ClientState::kAllocating) {  // The old allocation is gone, or never will be.
-    Start(now, AllocateIntent{.family = family_});
+    Start(now, MakeAllocate());
     return;
   }
   refreshing_ = false;
+  const bool moved = std::exchange(moving_, false);
   if (outcome.kind == Kind::kSuccess) {
     if (!ScheduleRefresh(now, *response)) {
       Lose(0, "the server has ended the allocation");
+      return;
+    }
+    KeepTicket(*response);
+    if (moved) {  // It may see us elsewhere, and the answer to a Refresh need not say where.
+      probing_ = true;
+      Start(now, ProbeIntent{});
+      Flush(now);
     }
     return;
   }
-  Lose(outcome);
+  if (moved || !Rescue(now, outcome)) {
+    Lose(outcome);
+  }
+}
+
+bool Client::Rescue(TimePoint now, const Outcome& outcome) {
+  return outcome.kind == Kind::kRefused && outcome.code == ErrorCode::kAllocationMismatch &&
+         !moving_ && Move(now, local_);
+}
+
+void Client::KeepTicket(const stun::MessageView& response) {
+  const auto ticket = response.Find(AttributeType::kMobilityTicket);
+  if (mobile_ && ticket && ticket->size() <= kMaxTicketSize) {
+    ticket_.assign(ticket->begin(), ticket->end());
+  }
 }
 
 void Client::Finish(TimePoint now, const PermitIntent& intent, const Outcome& outcome,
@@ -118,7 +173,10 @@ void Client::Finish(TimePoint now, const PermitIntent& intent, const Outcome& ou
   if (outcome.kind == Kind::kSuccess) {
     SendHeld(now, permissions_.HandleInstalled(now, intent.peers));
   } else if (AllocationIsGone(outcome)) {
-    Lose(outcome);
+    permissions_.HandleFailed(now, intent.peers, Duration{0});
+    if (!Rescue(now, outcome)) {
+      Lose(outcome);
+    }
   } else if (IsPassing(outcome)) {
     permissions_.HandleFailed(now, intent.peers, PauseAfter(outcome));
   } else {
@@ -133,7 +191,10 @@ void Client::Finish(TimePoint now, const BindIntent& intent, const Outcome& outc
     // RFC 8656 section 12.2: it has installed or renewed the permission as well.
     SendHeld(now, permissions_.HandleInstalled(now, {&intent.peer.ip, 1}));
   } else if (AllocationIsGone(outcome)) {
-    Lose(outcome);
+    channels_.HandleFailed(now, intent, Duration{0});
+    if (!Rescue(now, outcome)) {
+      Lose(outcome);
+    }
   } else if (IsPassing(outcome)) {
     channels_.HandleFailed(now, intent, PauseAfter(outcome));
   } else {
@@ -181,14 +242,18 @@ void Client::Lose(const Outcome& outcome) {
   }
 }
 
-void Client::Lose(int code, std::string_view reason, std::optional<SocketAddress> alternate) {
+void Client::Lose(int code, std::string_view reason, std::optional<SocketAddress> alternate,
+                  std::string alternate_name) {
   log::Debug("turn: allocation on {} lost: {} {}", ToString(server_), code, reason);
   state_ = ClientState::kLost;
   requests_.CancelAll();
   permissions_.Clear();
   channels_.Clear();
   outbox_.clear();
-  events_.emplace_back(Lost{.code = code, .reason = reason, .alternate = alternate});
+  events_.emplace_back(Lost{.code = code,
+                            .reason = reason,
+                            .alternate = alternate,
+                            .alternate_name = std::move(alternate_name)});
 }
 
 }  // namespace floe::ice::turn

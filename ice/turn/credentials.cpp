@@ -6,6 +6,7 @@
 
 #include "base/base64.h"
 #include "ice/stun/attributes.h"
+#include "ice/stun/hmac.h"
 
 namespace floe::ice::turn {
 namespace {
@@ -16,16 +17,19 @@ constexpr std::size_t kMaxTextSize = 763;  // bytes of REALM or NONCE, RFC 8489 
 constexpr std::size_t kMaxAlgorithmsSize = 64;  // bytes; two are defined, of 4 bytes each
 constexpr std::size_t kFlagsSize = 4;           // characters: 24 bits in base64
 
-/// True if `nonce` says that the server sent PASSWORD-ALGORITHMS with it. The text of RFC 8489
-/// section 18.1 makes that the leftmost bit, its appendix B.1 and several servers the rightmost.
-bool AnnouncesAlgorithms(std::string_view nonce) {
+/// True if the nonce has this security feature. The text of RFC 8489 section 18.1 counts the bits
+/// from the left, its appendix B.1 and several servers from the right.
+bool HasFeature(std::string_view nonce, unsigned bit) {
   if (!nonce.starts_with(kNonceCookie)) {
     return false;
   }
   const auto flags = DecodeBase64(nonce.substr(kNonceCookie.size(), kFlagsSize));
   return flags && flags->size() == 3 &&
-         ((flags->front() & 0x80U) != 0 || (flags->back() & 1U) != 0);
+         ((flags->front() & (0x80U >> bit)) != 0 || (flags->back() & (1U << bit)) != 0);
 }
+
+constexpr unsigned kPasswordAlgorithms = 0;  // They came with the challenge.
+constexpr unsigned kUsernameAnonymity = 1;
 
 }  // namespace
 
@@ -42,7 +46,7 @@ bool Credentials::Learn(const stun::MessageView& challenge) {
     return false;
   }
   // RFC 8489 section 9.2.5: without this check, whoever sits in between could choose the hash.
-  if (algorithms.empty() && AnnouncesAlgorithms(*nonce)) {
+  if (algorithms.empty() && HasFeature(*nonce, kPasswordAlgorithms)) {
     return false;
   }
 
@@ -51,14 +55,18 @@ bool Credentials::Learn(const stun::MessageView& challenge) {
   key_ = IntegrityKey(algorithm, username_, realm, password_.text());
   realm_ = std::string(realm);
   nonce_ = std::string(*nonce);
+  hide_username_ = HasFeature(*nonce, kUsernameAnonymity);
   algorithms_.assign(algorithms.begin(), algorithms.end());
   return true;
 }
 
 void Credentials::Seal(stun::Builder& builder) const {
-  builder.AddText(AttributeType::kUsername, username_)
-      .AddText(AttributeType::kRealm, realm_)
-      .AddText(AttributeType::kNonce, nonce_);
+  if (hide_username_) {
+    builder.Add(AttributeType::kUserhash, stun::UserHash(username_, realm_));
+  } else {
+    builder.AddText(AttributeType::kUsername, username_);
+  }
+  builder.AddText(AttributeType::kRealm, realm_).AddText(AttributeType::kNonce, nonce_);
   if (key_.algorithm() == PasswordAlgorithm::kSha256) {
     builder.Add(AttributeType::kPasswordAlgorithms, algorithms_)
         .AddU32(AttributeType::kPasswordAlgorithm, kSha256Value);

@@ -33,6 +33,7 @@ class Credentials {
 
  private:
   std::string username_;
+  bool hide_username_ = false;  // The server takes USERHASH, RFC 8489 section 9.2.
   SecretString password_;
   std::string realm_;
   std::string nonce_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <utility>
 
 #include "base/log.h"
@@ -20,6 +21,7 @@ using stun::TransactionId;
 
 constexpr std::uint8_t kProtocolUdp = 17;  // RFC 8656 section 18.8: the protocol number of IP.
 constexpr std::uint32_t kMaxStaleInARow = 2;
+constexpr std::chrono::milliseconds kTi{39'500};  // RFC 8489 section 6.2.2
 
 // Comprehension-required attributes that a response may carry (RFC 8489 section 6.3.3).
 constexpr std::array kKnown = {
@@ -51,6 +53,11 @@ struct Encode {
     // Without it the server allocates IPv4, and old servers know nothing else (RFC 8656 7.1).
     if (allocate.family == IpFamily::kIpv6) {
       request.AddU8(AttributeType::kRequestedAddressFamily, stun::kFamilyIpv6);
+    } else if (allocate.both_families) {
+      request.AddU8(AttributeType::kAdditionalAddressFamily, stun::kFamilyIpv6);
+    }
+    if (allocate.mobile) {
+      request.AddFlag(AttributeType::kMobilityTicket);
     }
     return request;
   }
@@ -59,6 +66,9 @@ struct Encode {
     Builder request(Class::kRequest, Method::kRefresh, id);
     if (refresh.closing) {
       request.AddU32(AttributeType::kLifetime, 0);
+    }
+    if (!refresh.ticket.empty()) {
+      request.Add(AttributeType::kMobilityTicket, refresh.ticket);
     }
     return request;
   }
@@ -96,6 +106,22 @@ struct MethodOf {
   Method operator()(const ProbeIntent& /*intent*/) const { return Method::kBinding; }
 };
 
+/// Over UDP everybody waits for 39.5 s, but not for:
+/// - a farewell: it is sent twice at once, and kept for a moment in case the nonce is stale;
+/// - an allocation that moves: a fresh one is quicker than to go on asking for the old.
+stun::RetransmitPolicy PolicyFor(const Intent& intent, Transport transport) {
+  const auto* refresh = std::get_if<RefreshIntent>(&intent);
+  if (refresh != nullptr && refresh->closing) {
+    return {.max_sends = 1, .final_wait = 2};
+  }
+  if (transport == Transport::kTcp) {
+    return {.initial_rto = kTi, .max_sends = 1, .final_wait = 1};
+  }
+  return refresh != nullptr && !refresh->ticket.empty()
+             ? stun::RetransmitPolicy{.max_sends = 3, .final_wait = 3}
+             : stun::RetransmitPolicy{};
+}
+
 bool IsClosing(const Intent& intent) {
   const auto* refresh = std::get_if<RefreshIntent>(&intent);
   return refresh != nullptr && refresh->closing;
@@ -103,8 +129,11 @@ bool IsClosing(const Intent& intent) {
 
 }  // namespace
 
-Requests::Requests(RandomSource& random, std::string username, SecretString password)
-    : random_(random), credentials_(std::move(username), std::move(password)) {}
+Requests::Requests(RandomSource& random, Transport transport, std::string username,
+                   SecretString password)
+    : random_(random),
+      transport_(transport),
+      credentials_(std::move(username), std::move(password)) {}
 
 void Requests::Start(TimePoint now, Intent intent) {
   Send(now, std::move(intent), /*stale_in_a_row=*/0);
@@ -118,11 +147,8 @@ void Requests::Send(TimePoint now, Intent intent, std::uint32_t stale_in_a_row) 
     credentials_.Seal(builder);
   }
 
-  // Nobody waits for the answer to a farewell: it is sent twice at once, and kept for a moment
-  // in case the nonce has gone stale.
-  const bool closing = IsClosing(intent);
-  const stun::RetransmitPolicy policy =
-      closing ? stun::RetransmitPolicy{.max_sends = 1, .final_wait = 2} : stun::RetransmitPolicy{};
+  const bool twice = IsClosing(intent) && transport_ == Transport::kUdp;
+  const stun::RetransmitPolicy policy = PolicyFor(intent, transport_);
   Pending& request = pending_.emplace_back(Pending{.id = id,
                                                    .intent = std::move(intent),
                                                    .bytes = builder.Take(),
@@ -132,7 +158,7 @@ void Requests::Send(TimePoint now, Intent intent, std::uint32_t stale_in_a_row) 
   if (request.timer.HandleTimeout(now) == stun::Transaction::Action::kSend) {
     outbox_.push_back(request.bytes);
   }
-  if (closing) {
+  if (twice) {
     outbox_.push_back(request.bytes);
   }
 }
@@ -210,6 +236,21 @@ std::optional<Outcome> Requests::HandleTimeout(TimePoint now) {
     }
   }
   return std::nullopt;
+}
+
+std::vector<Intent> Requests::TakeAll() {
+  std::vector<Intent> intents;
+  for (Pending& request : pending_) {
+    intents.push_back(std::move(request.intent));
+  }
+  pending_.clear();
+  return intents;
+}
+
+void Requests::CancelRefresh() {
+  std::erase_if(pending_, [](const Pending& request) {
+    return std::holds_alternative<RefreshIntent>(request.intent);
+  });
 }
 
 std::optional<std::vector<std::uint8_t>> Requests::PollTransmit() {

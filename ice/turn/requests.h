@@ -26,11 +26,14 @@ namespace floe::ice::turn {
 
 struct AllocateIntent {
   IpFamily family = IpFamily::kIpv4;
+  bool both_families = false;  // IPv6 as well, where the server has it. Only with kIpv4.
+  bool mobile = false;         // Asks for a ticket, RFC 8016 section 3.1.
 };
 
 /// Keeps the allocation, or gives it back.
 struct RefreshIntent {
   bool closing = false;
+  std::vector<std::uint8_t> ticket = {};  // Moves the allocation to where this comes from.
 };
 
 struct PermitIntent {
@@ -58,8 +61,8 @@ struct Outcome {
 
 class Requests {
  public:
-  /// `random` must outlive this.
-  Requests(RandomSource& random, std::string username, SecretString password);
+  /// `random` must outlive this. Over TCP nothing is sent a second time.
+  Requests(RandomSource& random, Transport transport, std::string username, SecretString password);
 
   /// Sends the request, authenticated if the server's challenge is known.
   void Start(TimePoint now, Intent intent);
@@ -79,6 +82,12 @@ class Requests {
 
   /// Forgets every request under way, and keeps what has to be sent.
   void CancelAll() { pending_.clear(); }
+
+  /// The same, and returns what they were for.
+  [[nodiscard]] std::vector<Intent> TakeAll();
+
+  /// Forgets the Refresh under way, if there is one.
+  void CancelRefresh();
 
   /// True if a realm and a nonce are known, so that what is started is authenticated.
   [[nodiscard]] bool authenticated() const { return credentials_.ready(); }
@@ -104,6 +113,7 @@ class Requests {
   [[nodiscard]] Outcome Finish(Iterator request, Outcome::Kind kind, stun::ErrorCode code = {});
 
   RandomSource& random_;
+  const Transport transport_;
   Credentials credentials_;
   std::vector<Pending> pending_;
   std::deque<std::vector<std::uint8_t>> outbox_;
