@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "ice/interleave.h"
+
 namespace floe::ice {
 
 std::string_view ToString(NatKind kind) {
@@ -24,7 +26,8 @@ std::string_view ToString(NatKind kind) {
 Gatherer::Gatherer(RandomSource& random) : random_(random) {}
 
 void Gatherer::SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>& addresses) {
-  const std::vector<SocketAddress> before = std::exchange(addresses_, addresses);
+  const std::vector<SocketAddress> before =
+      std::exchange(addresses_, InterleaveFamilies(addresses));
   for (const SocketAddress& base : before) {
     if (std::ranges::find(addresses_, base) == addresses_.end()) {
       std::erase_if(bindings_, [&](const Binding& binding) { return binding.base == base; });
