@@ -1,7 +1,7 @@
 // One ICE session with one peer, as a state machine without I/O.
 //
-// Source: RFC 8445 (ICE), RFC 8838 (trickle), RFC 7675 (consent) and RFC 8863 (patience).
-// Departures from them are listed in ice/README.md.
+// Source: RFC 8445 (ICE), RFC 8838 (trickle), RFC 7675 (consent), RFC 8863 (patience) and RFC 6544
+// (TCP). Departures from them are listed in ice/README.md.
 
 #pragma once
 
@@ -23,7 +23,9 @@
 #include "base/socket_address.h"
 #include "base/time.h"
 #include "ice/candidate.h"
+#include "ice/check_budget.h"
 #include "ice/checklist.h"
+#include "ice/pacer.h"
 #include "ice/path_choice.h"
 #include "ice/stun/message.h"
 
@@ -33,13 +35,15 @@ namespace floe::ice {
 ///
 ///   kNew -> kChecking              the first check is sent or received
 ///   kChecking -> kConnected        a pair is valid: data may flow
-///   kChecking -> kFailed           none was for 39.5 s (RFC 8863)
+///   kChecking -> kFailed           none was for 39.5 s (RFC 8863); at the standard pace also not
+///                                  before both ends have told all candidates and all have failed
 ///   kConnected -> kDisconnected    the last valid pair lost consent (RFC 7675) or its address
 ///   kDisconnected -> kConnected    a pair answers
 ///   kDisconnected -> kFailed       none did for 39.5 s
 ///
-/// kFailed is final. A restart (RFC 8445 section 9) is another Agent with other credentials, beside
-/// this one until it has a path of its own.
+/// RFC 8445's Completed is kConnected with nominated(). kFailed is final. A restart (RFC 8445
+/// section 9) is another Agent with other credentials, beside this one until it has a path of its
+/// own; its owner keeps the old one to answer what is late (30 s is enough).
 enum class State : std::uint8_t { kNew, kChecking, kConnected, kDisconnected, kFailed };
 
 [[nodiscard]] std::string_view ToString(State state);
@@ -54,10 +58,11 @@ struct Credentials {
 /// 8 and 32 random ice-chars: 48 and 192 bits.
 [[nodiscard]] Credentials MakeCredentials(RandomSource& random);
 
-/// How fast checks go out and are repeated. Both are understood by any agent.
+/// How fast checks go out and are repeated, and what else follows. Both are understood by any
+/// agent.
 enum class Pace : std::uint8_t {
-  kStandard,  // Ta 50 ms and RTO 500 ms, RFC 8445 section 14.
-  kFast,      // Ta 5 ms and 100 ms: between agents that both said they can take it.
+  kStandard,  // All as the RFCs say. What has failed, and what lost consent, needs a restart.
+  kFast,      // Ta 5 ms, RTO 100 ms, and the departures that ice/README.md lists.
 };
 
 struct AgentConfig {
@@ -68,9 +73,17 @@ struct AgentConfig {
       true;  // The peer follows NOMINATION, so a better pair may be nominated later.
   std::size_t max_pairs = 100;  // RFC 8445 section 6.1.2.5.
   std::size_t max_remotes = 32;
+  std::optional<Duration> ta;  // RFC 8445 section 14.2, if it is not the one of the pace.
+  Pacer* pacer = nullptr;      // Shared with other agents, which it outlives; may be null.
 };
 
 /// A datagram to send from one of our bases, which may be a relayed address.
+///
+/// Over TCP the two addresses name a connection, by what the agent knows of it: `local` is the base
+/// of one of our candidates. An active one has port 9 (kActivePort), and the first message from it
+/// to `remote` asks for a connection from its IP address, whatever the port. A connection that a
+/// passive candidate has accepted has the address of that candidate and the one it came from. With
+/// the same names its messages are handed to the agent; its end is HandleUnreachable().
 struct Transmit {
   SocketAddress local;
   SocketAddress remote;
@@ -86,7 +99,7 @@ struct Path {
 
   bool operator==(const Path&) const = default;
 
-  [[nodiscard]] PathTier tier() const { return TierOf(local_type, remote_type); }
+  [[nodiscard]] PathTier tier() const { return TierOf(local_type, remote_type, local.transport); }
 };
 
 struct StateChanged {
@@ -98,7 +111,12 @@ struct PathChanged {
   std::optional<Path> path;
 };
 
-using Event = std::variant<StateChanged, PathChanged>;
+/// Both ends know that this is the pair to use, RFC 8445 section 8.1.2.
+struct Nominated {
+  Path path;
+};
+
+using Event = std::variant<StateChanged, PathChanged, Nominated>;
 
 enum class AgentError : std::uint8_t {
   kBadCandidate,    // An address nobody may be asked to send to, or one too many.
@@ -112,6 +130,7 @@ struct AgentCounters {
   std::uint64_t unauthenticated = 0;  // Wrong or missing integrity.
   std::uint64_t malformed = 0;        // Authenticated or not, without what a check must have.
   std::uint64_t unexpected = 0;       // Answers to nothing we asked.
+  std::uint64_t withheld = 0;         // Requests not sent to an address that never answers.
 };
 
 /// Finds a path to one peer, keeps it open, and finds another when it dies or a better one appears.
@@ -140,6 +159,14 @@ class Agent {
   [[nodiscard]] Result<void, AgentError> AddRemoteCandidate(TimePoint now,
                                                             const Candidate& candidate);
 
+  /// There will be no more, RFC 8838 section 13. Those that come all the same are taken.
+  void SetLocalEndOfCandidates() { local_ended_ = true; }
+
+  void SetRemoteEndOfCandidates() { remote_ended_ = true; }
+
+  /// The peer is a lite implementation, so we are controlling (RFC 8445 section 6.1.1).
+  void SetRemoteLite(TimePoint now);
+
   /// The address is no longer ours: its pairs go at once.
   void RemoveLocalBase(TimePoint now, const SocketAddress& base);
 
@@ -148,10 +175,14 @@ class Agent {
   bool HandleMessage(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
                      const stun::MessageView& message);
 
-  /// The network refused to send from `local` to `remote`: that pair is not worth waiting for.
+  /// The network refused to send from `local` to `remote`, or said that it did not arrive: that
+  /// pair is not worth waiting for. Anybody can say so, hence at the standard pace only the second
+  /// time counts, and never for a pair that works (RFC 8445 section 7.2.5.2.2). Over TCP it means
+  /// that the connection could not be made or has ended, which counts at once.
   void HandleUnreachable(TimePoint now, const SocketAddress& local, const SocketAddress& remote);
 
-  /// Something about the network changed: doubts every path and tries what had failed.
+  /// Something about the network changed: doubts every path and tries what had failed. Does nothing
+  /// at the standard pace, where only a restart does.
   void HandleNetworkChange(TimePoint now);
 
   void HandleTimeout(TimePoint now);
@@ -184,6 +215,12 @@ class Agent {
 
   /// The pair that carries the data, or null.
   [[nodiscard]] const Pair* selected() const;
+  /// The pair that both ends know to be nominated, or null.
+  [[nodiscard]] const Pair* nominated() const;
+
+  /// Our end of the valid pair that `pair` stands for (RFC 8445 section 7.2.5.3.2): the candidate
+  /// with the address that the peer sees, which may be reflexive.
+  [[nodiscard]] Candidate LocalCandidateOf(const Pair& pair) const;
 
   [[nodiscard]] const AgentCounters& counters() const { return counters_; }
 
@@ -192,52 +229,85 @@ class Agent {
   [[nodiscard]] std::uint32_t transaction_tag() const { return tag_; }
 
  private:
-  /// A request whose answer would still count, RFC 8489 section 6.2.1: for 39.5 s.
+  /// A request whose answer would still count, RFC 8489 section 6.2.1.
   struct Request {
     PairId pair;
     TimePoint sent;
-    Role role;                 // As the request said, for a 487.
-    std::uint32_t nomination;  // The value of nomination_ if it nominated, else 0.
+    TimePoint expires;
+    Role role;                          // As the request said, for a 487.
+    std::uint32_t nomination;           // The value of nomination_ if it nominated, else 0.
+    std::vector<std::uint8_t> message;  // If it is repeated as it is, else empty.
   };
+
+  enum class Repeat : std::uint8_t { kSame, kAnother };
+
+  [[nodiscard]] bool is_strict() const { return config_.pace == Pace::kStandard; }
 
   // agent.cpp
   void SetState(State state);
-  void Reselect(TimePoint now);
-  [[nodiscard]] std::optional<std::size_t> ChoosePairIndex() const;
-  [[nodiscard]] bool IsAlive(const Pair& pair) const;
-  void Nominate(TimePoint now, Pair& pair);
-  [[nodiscard]] bool MayNominate(TimePoint now, const Pair& pair) const;
-  void LoseConsent(TimePoint now, Pair& pair);
+  [[nodiscard]] std::optional<TimePoint> GiveUpAt() const;
+  [[nodiscard]] bool HasRoomForRemote();
+  [[nodiscard]] CandidateType TypeOfUnsignalled(const SocketAddress& remote) const;
+  [[nodiscard]] Path PathOf(const Pair& pair) const;
+
+  // agent_checks.cpp
+  void WakeChecks(TimePoint now) { next_check_ = next_check_.value_or(now); }
+
+  void StartNextCheck(TimePoint now);
   void StartCheck(TimePoint now, Pair& pair);
   void HandlePairTimeout(TimePoint now, Pair& pair);
   void HandleCheckTimeout(TimePoint now, Pair& pair);
   void HandleProbeTimeout(TimePoint now, Pair& pair);
+  void HandleConsentTimeout(TimePoint now, Pair& pair);
+  void FailCheck(TimePoint now, Pair& pair);
+  void LoseConsent(TimePoint now, Pair& pair);
   void ScheduleRetry(TimePoint now, Pair& pair);
   void ForgetOldRequests(TimePoint now);
+  [[nodiscard]] Duration Ta() const;
+  [[nodiscard]] Duration Rto() const;
+  [[nodiscard]] Duration CheckGap(const Pair& pair) const;
+  [[nodiscard]] std::uint32_t SendLimit(const Pair& pair) const;
   [[nodiscard]] Duration ProbeInterval(TimePoint now, const Pair& pair);
-  [[nodiscard]] static Duration NominationGap(const Pair& pair);
-  [[nodiscard]] Duration CheckGap(std::uint32_t sends) const;
-  [[nodiscard]] bool HasRoomForRemote();
-  [[nodiscard]] CandidateType TypeOfUnsignalled(const SocketAddress& remote) const;
+  [[nodiscard]] Duration ConsentInterval();
 
-  // agent_messages.cpp
-  void SendRequest(TimePoint now, Pair& pair);
+  // agent_nomination.cpp
+  void Reselect(TimePoint now);
+  [[nodiscard]] std::optional<std::size_t> ChoosePairIndex() const;
+  [[nodiscard]] bool IsAlive(const Pair& pair) const;
+  [[nodiscard]] bool MayNominate(TimePoint now, const Pair& pair) const;
+  void NominateIfTime(TimePoint now, Pair& chosen);
+  void Nominate(TimePoint now, Pair& pair);
+  void FollowNomination(TimePoint now, Pair& pair, const stun::MessageView& message);
+  void AcceptNomination(Pair& pair);
+  void SetNominated(Pair& pair);
+  void SwitchRole(Role role);
+  [[nodiscard]] static Duration NominationGap(const Pair& pair);
+
+  // agent_requests.cpp
   bool HandleRequest(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
                      const stun::MessageView& message);
   void HandleAuthenticRequest(TimePoint now, const SocketAddress& local,
                               const SocketAddress& remote, const stun::MessageView& message);
+  [[nodiscard]] Pair* PairOfRequest(const SocketAddress& local, const SocketAddress& remote,
+                                    const stun::MessageView& message);
   [[nodiscard]] bool ResolveRoleConflict(const stun::MessageView& message);
-  void FollowNomination(TimePoint now, Pair& pair, const stun::MessageView& message);
-  bool HandleResponse(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
-                      const stun::MessageView& message);
-  void HandleSuccess(TimePoint now, Pair& pair, const Request& request,
-                     const stun::MessageView& message);
-  void HandleRoleConflictError(TimePoint now, const Request& request);
   void Respond(const SocketAddress& local, const SocketAddress& remote,
                const stun::MessageView& request);
   void RespondError(const SocketAddress& local, const SocketAddress& remote,
                     const stun::MessageView& request, int code);
-  void SwitchRole(Role role);
+
+  // agent_responses.cpp
+  void SendRequest(TimePoint now, Pair& pair, Repeat repeat = Repeat::kAnother);
+  void RepeatRequest(TimePoint now, Pair& pair);
+  void Send(TimePoint now, const Pair& pair, std::vector<std::uint8_t> message);
+  bool HandleResponse(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
+                      const stun::MessageView& message);
+  void HandleError(TimePoint now, Pair& pair, const Request& request,
+                   const stun::MessageView& message, bool under_way);
+  void HandleSuccess(TimePoint now, Pair& pair, const Request& request,
+                     const SocketAddress& mapped);
+  void SetValid(Pair& pair, const SocketAddress& mapped);
+  void HandleRoleConflictError(TimePoint now, const Request& request);
 
   AgentConfig config_;
   RandomSource& random_;
@@ -246,21 +316,26 @@ class Agent {
   std::uint32_t tag_ = 0;
   std::optional<Credentials> remote_;
   Checklist checklist_;
-  std::vector<SocketAddress> reflexive_;  // Addresses of ours that a STUN server has told us.
+  CheckBudget budget_;
+  std::vector<Candidate> reflexive_;  // Addresses of ours that a STUN server has told us.
   State state_ = State::kNew;
   TimePoint patience_ends_;              // RFC 8863: no failure before. Set when checks can begin.
   TimePoint now_;                        // As the latest input said.
   std::optional<TimePoint> next_check_;  // Ta pacing.
+  bool has_place_ = false;               // next_check_ is a place that the pacer has given us.
+  bool local_ended_ = false;             // End of candidates.
+  bool remote_ended_ = false;
   std::map<stun::TransactionId, Request> requests_;
   std::deque<std::pair<TimePoint, stun::TransactionId>> request_order_;
   std::optional<PairId> selected_;   // Carries the data.
   std::optional<PairId> nominated_;  // What the controlling side chose, once both know.
   std::uint32_t nomination_ = 0;     // The last value of NOMINATION sent or followed.
-  bool nominated_once_ = false;
+  bool nominated_once_ = false;      // At the standard pace no ordinary check starts from then on.
   std::optional<TimePoint> first_valid_;
   std::optional<TimePoint> last_data_sent_;
   std::optional<Path> path_;
   std::optional<Path> way_back_;
+  std::uint32_t learned_ = 0;  // Candidates of the peer, for their foundations.
   AgentCounters counters_;
   std::deque<Transmit> transmits_;
   std::deque<Event> events_;

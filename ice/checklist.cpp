@@ -5,20 +5,22 @@
 namespace floe::ice {
 namespace {
 
-/// RFC 8445 section 6.1.2.3.
-std::uint64_t PairPriority(const Candidate& local, const Candidate& remote, Role role) {
-  const bool controlling = role == Role::kControlling;
-  const std::uint64_t g = controlling ? local.priority : remote.priority;
-  const std::uint64_t d = controlling ? remote.priority : local.priority;
-  return (std::min(g, d) << 32U) + 2 * std::max(g, d) + (g > d ? 1 : 0);
-}
-
 bool CanPair(const Candidate& local, const Candidate& remote) {
   const IpAddress& a = local.base.ip;
   const IpAddress& b = remote.address.ip;
-  // RFC 8445 section 6.1.2.2: families match, and link-local goes with link-local only. IPv6 alone:
-  // 169.254.0.0/16 is not offered at all.
-  return a.family == b.family && (a.is_v4() || a.is_link_local() == b.is_link_local());
+  if (a.family != b.family || local.base.transport != remote.address.transport) {
+    return false;
+  }
+  // RFC 6544 section 6.2. Who is passive forms no pair: it waits to be connected to.
+  if (local.base.transport == Transport::kTcp &&
+      !(local.tcp_type == TcpType::kActive && remote.tcp_type == TcpType::kPassive) &&
+      !(local.tcp_type == TcpType::kSimultaneousOpen &&
+        remote.tcp_type == TcpType::kSimultaneousOpen)) {
+    return false;
+  }
+  // RFC 8445 section 6.1.2.2: link-local goes with link-local only. IPv6 alone: 169.254.0.0/16 is
+  // not offered at all.
+  return a.is_v4() || a.is_link_local() == b.is_link_local();
 }
 
 bool SameFoundation(const Pair& a, const Pair& b) {
@@ -31,13 +33,28 @@ void SortByPriority(std::vector<Pair>& pairs) {
 
 }  // namespace
 
+std::uint64_t ComputePairPriority(std::uint32_t local, std::uint32_t remote, Role role) {
+  const bool controlling = role == Role::kControlling;
+  const std::uint64_t g = controlling ? local : remote;
+  const std::uint64_t d = controlling ? remote : local;
+  return (std::min(g, d) << 32U) + 2 * std::max(g, d) + (g > d ? 1 : 0);
+}
+
+bool Checklist::MayPair(const Candidate& local, const Candidate& remote) const {
+  const bool anywhere =
+      learned_ == LearnedPairs::kWithAll && remote.address.transport == Transport::kUdp;
+  return (remote.signalled || anywhere) && CanPair(local, remote);
+}
+
 void Checklist::AddLocal(const Candidate& local, Role role) {
   if (FindLocal(local.base) != nullptr) {
     return;
   }
   locals_.push_back(local);
   for (const Candidate& remote : remotes_) {
-    AddPair(local, remote, role);
+    if (MayPair(local, remote)) {
+      AddPair(local, remote, role);
+    }
   }
 }
 
@@ -47,23 +64,44 @@ void Checklist::AddRemote(const Candidate& remote, Role role) {
   }
   remotes_.push_back(remote);
   for (const Candidate& local : locals_) {
-    AddPair(local, remote, role);
+    if (MayPair(local, remote)) {
+      AddPair(local, remote, role);
+    }
   }
 }
 
-void Checklist::AddPair(const Candidate& local, const Candidate& remote, Role role) {
-  if (!CanPair(local, remote)) {
-    return;
+void Checklist::AddLearned(const Candidate& local, const Candidate& remote, Role role) {
+  AddRemote(remote, role);
+  static_cast<void>(FindOrAdd(local.base, remote.address, role));
+}
+
+Pair* Checklist::FindOrAdd(const SocketAddress& base, const SocketAddress& remote, Role role) {
+  if (Pair* pair = Find(base, remote)) {
+    return pair;
   }
+  const Candidate* local = FindLocal(base);
+  const Candidate* known = FindRemote(remote);
+  if (local == nullptr || known == nullptr) {
+    return nullptr;
+  }
+  AddPair(*local, *known, role);
+  return Find(base, remote);
+}
+
+void Checklist::AddPair(const Candidate& local, const Candidate& remote, Role role) {
   Pair pair{.id = next_id_++, .local = local, .remote = remote, .local_type = local.type};
-  pair.priority = PairPriority(local, remote, role);
-  // RFC 8838 section 10: waiting if it is the first of its foundation or one has succeeded.
-  const bool must_wait = std::ranges::any_of(pairs_, [&](const Pair& other) {
-    return SameFoundation(pair, other) &&
-           (other.state == PairState::kWaiting || other.state == PairState::kInProgress ||
-            other.state == PairState::kFrozen);
-  });
-  pair.state = must_wait ? PairState::kFrozen : PairState::kWaiting;
+  pair.priority = ComputePairPriority(local.priority, remote.priority, role);
+  // RFC 8838 section 12: waiting if it is the first of its foundation or one has succeeded. Those
+  // that have failed hold nobody up.
+  bool first = true;
+  bool succeeded = false;
+  for (const Pair& other : pairs_) {
+    if (SameFoundation(pair, other)) {
+      first = first && other.state == PairState::kFailed;
+      succeeded = succeeded || other.state == PairState::kSucceeded;
+    }
+  }
+  pair.state = first || succeeded ? PairState::kWaiting : PairState::kFrozen;
   pairs_.push_back(std::move(pair));
   SortByPriority(pairs_);
   if (pairs_.size() > max_pairs_) {
@@ -72,17 +110,23 @@ void Checklist::AddPair(const Candidate& local, const Candidate& remote, Role ro
 }
 
 void Checklist::DropWorst() {
-  // RFC 8445 section 6.1.2.5: the lowest priority goes; but what has failed goes first, and what
-  // works never does.
-  for (const bool failed : {true, false}) {
-    for (auto it = pairs_.rbegin(); it != pairs_.rend(); ++it) {
-      if (failed ? it->state == PairState::kFailed : !it->valid) {
-        pairs_.erase(std::next(it).base());
-        return;
-      }
+  // RFC 8445 section 6.1.2.5: the lowest priority goes; but what has failed goes first, then what
+  // was never tried, and what works never does.
+  const auto drop_last = [this](auto is_such) {
+    const auto it = std::find_if(pairs_.rbegin(), pairs_.rend(), is_such);
+    if (it == pairs_.rend()) {
+      return false;
     }
+    pairs_.erase(std::next(it).base());
+    return true;
+  };
+  const auto untried = [](const Pair& pair) {
+    return !pair.valid && (pair.state == PairState::kFrozen || pair.state == PairState::kWaiting);
+  };
+  if (!drop_last([](const Pair& pair) { return pair.state == PairState::kFailed; }) &&
+      !drop_last(untried) && !drop_last([](const Pair& pair) { return !pair.valid; })) {
+    pairs_.pop_back();
   }
-  pairs_.pop_back();
 }
 
 bool Checklist::ForgetFailedRemote() {
@@ -121,7 +165,9 @@ std::vector<PairId> Checklist::RemoveLocal(const SocketAddress& base) {
 
 void Checklist::Reprioritize(Role role) {
   for (Pair& pair : pairs_) {
-    pair.priority = PairPriority(pair.local, pair.remote, role);
+    pair.priority = ComputePairPriority(pair.local.priority, pair.remote.priority, role);
+    pair.valid_priority =
+        ComputePairPriority(pair.valid_local_priority, pair.remote.priority, role);
   }
   SortByPriority(pairs_);
 }
@@ -143,13 +189,18 @@ Candidate* Checklist::FindRemote(const SocketAddress& address) {
   return it == remotes_.end() ? nullptr : &*it;
 }
 
-void Checklist::ReplaceRemote(const Candidate& remote) {
+void Checklist::ReplaceRemote(const Candidate& remote, Role role) {
   if (Candidate* known = FindRemote(remote.address)) {
     *known = remote;
   }
   for (Pair& pair : pairs_) {
     if (pair.remote.address == remote.address) {
       pair.remote = remote;
+    }
+  }
+  for (const Candidate& local : locals_) {
+    if (MayPair(local, remote) && Find(local.base, remote.address) == nullptr) {
+      AddPair(local, remote, role);
     }
   }
 }
@@ -167,7 +218,7 @@ void Checklist::Trigger(Pair& pair) {
   pair.wake.reset();
 }
 
-Pair* Checklist::TakeNext() {
+Pair* Checklist::TakeTriggered() {
   while (!triggered_.empty()) {
     Pair* pair = Find(triggered_.front());
     triggered_.pop_front();
@@ -175,8 +226,21 @@ Pair* Checklist::TakeNext() {
       return pair;
     }
   }
+  return nullptr;
+}
+
+Pair* Checklist::TakeNext() {
+  if (Pair* pair = TakeTriggered()) {
+    return pair;
+  }
   const auto next = std::ranges::find(pairs_, PairState::kWaiting, &Pair::state);
   return next == pairs_.end() ? nullptr : &*next;
+}
+
+std::size_t Checklist::CountUnderWay() const {
+  return static_cast<std::size_t>(std::ranges::count_if(pairs_, [](const Pair& pair) {
+    return pair.state == PairState::kWaiting || pair.state == PairState::kInProgress;
+  }));
 }
 
 bool Checklist::HasWork() const {
@@ -195,6 +259,26 @@ void Checklist::Unfreeze() {
     if (!held) {
       pair.state = PairState::kWaiting;
     }
+  }
+}
+
+void Checklist::UnfreezeFoundation(const Pair& succeeded) {
+  for (Pair& pair : pairs_) {
+    if (pair.state == PairState::kFrozen && SameFoundation(pair, succeeded)) {
+      pair.state = PairState::kWaiting;
+    }
+  }
+}
+
+void Checklist::CancelAllBut(const Pair& nominated) {
+  for (Pair& pair : pairs_) {
+    if (pair.id == nominated.id || pair.peer_nominated || pair.state == PairState::kSucceeded ||
+        pair.state == PairState::kFailed) {
+      continue;
+    }
+    std::erase(triggered_, pair.id);
+    pair.state = PairState::kFrozen;
+    pair.wake.reset();
   }
 }
 

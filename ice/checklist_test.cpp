@@ -96,6 +96,87 @@ TEST(ChecklistTest, OnePairOfAFoundationWaitsAndTheOthersAreFrozen) {
   EXPECT_EQ(list.pairs()[1].state, PairState::kWaiting);
 }
 
+// RFC 8445 section 7.2.5.3.3.
+TEST(ChecklistTest, ASuccessFreesAllOfItsFoundationAndNoOther) {
+  Checklist list(100);
+  list.AddLocal(Make("192.0.2.1:1"), Role::kControlling);
+  for (int port = 1; port <= 3; ++port) {
+    list.AddRemote(Make("198.51.100.3:" + std::to_string(port)), Role::kControlling);
+    list.AddRemote(Make("198.51.100.4:" + std::to_string(port)), Role::kControlling);
+  }
+  Pair& succeeded = *list.Find(Make("192.0.2.1:1").base, Make("198.51.100.3:1").address);
+  succeeded.state = PairState::kSucceeded;
+
+  list.UnfreezeFoundation(succeeded);
+
+  for (const Pair& pair : list.pairs()) {
+    const bool same = pair.remote.address.ip == succeeded.remote.address.ip;
+    const bool first = pair.remote.address.port == 1;
+    EXPECT_EQ(pair.state == PairState::kFrozen, !same && !first);
+  }
+  // RFC 8838 section 12: what comes later does not wait.
+  list.AddRemote(Make("198.51.100.3:9"), Role::kControlling);
+  EXPECT_EQ(list.Find(Make("192.0.2.1:1").base, Make("198.51.100.3:9").address)->state,
+            PairState::kWaiting);
+}
+
+// RFC 8445 section 6.1.4.2.
+TEST(ChecklistTest, AFailureFreesTheFirstThatItHeldUp) {
+  Checklist list(100);
+  list.AddLocal(Make("192.0.2.1:1"), Role::kControlling);
+  for (int port = 1; port <= 3; ++port) {
+    list.AddRemote(Make("198.51.100.3:" + std::to_string(port)), Role::kControlling);
+  }
+  list.pairs()[0].state = PairState::kFailed;
+
+  list.Unfreeze();
+
+  EXPECT_EQ(list.pairs()[1].state, PairState::kWaiting);
+  EXPECT_EQ(list.pairs()[2].state, PairState::kFrozen);
+}
+
+// RFC 8445 section 8.1.2.
+TEST(ChecklistTest, CancelsAllButWhatIsNominated) {
+  Checklist list(100);
+  list.AddLocal(Make("192.0.2.1:1"), Role::kControlling);
+  for (int host = 1; host <= 4; ++host) {
+    list.AddRemote(Make("198.51.100." + std::to_string(host) + ":1"), Role::kControlling);
+  }
+  list.pairs()[0].state = PairState::kSucceeded;
+  list.pairs()[1].state = PairState::kInProgress;
+  list.pairs()[1].wake = TimePoint{};
+  list.Trigger(list.pairs()[2]);
+  list.pairs()[3].peer_nominated = true;
+
+  list.CancelAllBut(list.pairs()[0]);
+
+  EXPECT_EQ(list.pairs()[0].state, PairState::kSucceeded);
+  EXPECT_EQ(list.pairs()[1].state, PairState::kFrozen);
+  EXPECT_EQ(list.pairs()[1].wake, std::nullopt);
+  EXPECT_EQ(list.pairs()[2].state, PairState::kFrozen);
+  EXPECT_EQ(list.pairs()[3].state, PairState::kWaiting) << "it may be the better one";
+  EXPECT_EQ(list.TakeTriggered(), nullptr);
+}
+
+TEST(ChecklistTest, ALearnedCandidateIsPairedAsTheListIsMade) {
+  for (const LearnedPairs learned : {LearnedPairs::kWithAll, LearnedPairs::kWhereItCame}) {
+    Checklist list(100, learned);
+    const bool all = learned == LearnedPairs::kWithAll;
+    list.AddLocal(Make("192.0.2.1:1"), Role::kControlled);
+    list.AddLocal(Make("192.0.2.2:1"), Role::kControlled);
+    Candidate remote = Make("198.51.100.1:1", CandidateType::kPeerReflexive);
+    remote.signalled = false;
+
+    list.AddLearned(Make("192.0.2.1:1"), remote, Role::kControlled);
+    EXPECT_EQ(list.pairs().size(), all ? 2U : 1U);
+    list.AddLocal(Make("192.0.2.3:1"), Role::kControlled);
+    EXPECT_EQ(list.pairs().size(), all ? 3U : 1U);
+
+    list.ReplaceRemote(Make("198.51.100.1:1"), Role::kControlled);
+    EXPECT_EQ(list.pairs().size(), 3U);
+  }
+}
+
 TEST(ChecklistTest, UnfreezesAllForThoseWhoCanTakeIt) {
   Checklist list(100);
   list.AddLocal(Make("192.0.2.1:1"), Role::kControlling);
@@ -171,7 +252,7 @@ TEST(ChecklistTest, ASignalledDescriptionKeepsStateAndPriority) {
   list.pairs().front().state = PairState::kSucceeded;
   const std::uint64_t priority = list.pairs().front().priority;
 
-  list.ReplaceRemote(Make("198.51.100.1:1", CandidateType::kServerReflexive));
+  list.ReplaceRemote(Make("198.51.100.1:1", CandidateType::kServerReflexive), Role::kControlling);
 
   EXPECT_EQ(list.pairs().front().remote.type, CandidateType::kServerReflexive);
   EXPECT_EQ(list.pairs().front().state, PairState::kSucceeded);

@@ -10,7 +10,7 @@ bool IsClearlyFaster(Duration candidate, Duration current) {
 
 }  // namespace
 
-PathTier TierOf(CandidateType local, CandidateType remote) {
+PathTier TierOf(CandidateType local, CandidateType remote, Transport transport) {
   const bool local_relayed = local == CandidateType::kRelayed;
   const bool remote_relayed = remote == CandidateType::kRelayed;
   if (local_relayed && remote_relayed) {
@@ -19,12 +19,15 @@ PathTier TierOf(CandidateType local, CandidateType remote) {
   if (local_relayed || remote_relayed) {
     return PathTier::kOneRelay;
   }
+  if (transport == Transport::kTcp) {
+    return PathTier::kDirectTcp;
+  }
   const bool lan = local == CandidateType::kHost && remote == CandidateType::kHost;
   return lan ? PathTier::kLan : PathTier::kDirect;
 }
 
 bool IsDirect(PathTier tier) {
-  return tier == PathTier::kLan || tier == PathTier::kDirect;
+  return tier <= PathTier::kDirectTcp;
 }
 
 std::optional<std::size_t> ChoosePath(std::span<const PathSample> paths,

@@ -16,13 +16,15 @@ namespace floe::ice {
 
 /// Lower is better: every direct path comes before every relayed one.
 enum class PathTier : std::uint8_t {
-  kLan,        // host to host
+  kLan,        // host to host over UDP
   kDirect,     // through a NAT or a firewall
+  kDirectTcp,  // over TCP: what is lost holds up what follows
   kOneRelay,   // one end is a relay
   kTwoRelays,  // both are
 };
 
-[[nodiscard]] PathTier TierOf(CandidateType local, CandidateType remote);
+[[nodiscard]] PathTier TierOf(CandidateType local, CandidateType remote,
+                              Transport transport = Transport::kUdp);
 [[nodiscard]] bool IsDirect(PathTier tier);
 
 struct PathSample {

@@ -25,6 +25,16 @@ TEST(PathChoiceTest, DirectBeatsRelayWhateverTheRtt) {
   EXPECT_EQ(ChoosePath(paths, std::nullopt), 1U);
 }
 
+TEST(PathChoiceTest, TcpComesAfterUdpAndBeforeARelay) {
+  EXPECT_EQ(TierOf(CandidateType::kHost, CandidateType::kHost, Transport::kTcp),
+            PathTier::kDirectTcp);
+  EXPECT_TRUE(IsDirect(PathTier::kDirectTcp));
+  const std::vector<PathSample> paths{Path(PathTier::kOneRelay, 5), Path(PathTier::kDirectTcp, 100),
+                                      Path(PathTier::kDirect, 200)};
+  EXPECT_EQ(ChoosePath(paths, 1), 2U);
+  EXPECT_EQ(ChoosePath(std::span(paths).first(2), 0), 1U);
+}
+
 TEST(PathChoiceTest, OneRelayBeatsTwo) {
   const std::vector<PathSample> paths{Path(PathTier::kTwoRelays, 5), Path(PathTier::kOneRelay, 50)};
   EXPECT_EQ(ChoosePath(paths, 0), 1U);

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,20 +49,27 @@ const std::array kAddresses = {
     SocketAddress{IpAddress::V4(192, 0, 2, 99), 9},
     SocketAddress{*floe::ParseIpAddress("fe80::1"), 9},
     SocketAddress{IpAddress::V4(127, 0, 0, 1), 9},
+    SocketAddress{IpAddress::V4(203, 0, 113, 1), 9, floe::Transport::kTcp},
+    SocketAddress{IpAddress::V4(203, 0, 113, 1), 2000, floe::Transport::kTcp},
+    SocketAddress{IpAddress::V4(192, 0, 2, 2), 2000, floe::Transport::kTcp},
 };
 
 const SocketAddress& AddressAt(std::size_t place) {
   return kAddresses.at(place % kAddresses.size());
 }
 
-/// Bit 0 and 1 of `kind` are the type, bit 2 and 3 the foundation.
+/// Bit 0 and 1 of `kind` are the type, bit 2 and 3 the foundation, bit 4 and 5 the end of a
+/// connection.
 Candidate MakeCandidate(const SocketAddress& address, std::uint8_t kind) {
   const auto type = static_cast<CandidateType>(kind & 3U);
   return {.type = type,
           .address = address,
           .base = address,
           .priority = floe::ice::ComputePriority(type, kind),
-          .foundation = std::to_string((kind >> 2U) & 3U)};
+          .foundation = std::to_string((kind >> 2U) & 3U),
+          .tcp_type = address.transport == floe::Transport::kTcp
+                          ? std::optional(static_cast<floe::ice::TcpType>((kind >> 4U) % 3))
+                          : std::nullopt};
 }
 
 class Scenario {
@@ -256,7 +264,7 @@ class Scenario {
     const std::uint8_t what = TakeByte(argument);
     const SocketAddress& ours = AddressAt(what >> 4U);
     const SocketAddress& theirs = AddressAt(std::size_t{3} + (what >> 4U));
-    switch (what % 7) {
+    switch (what % 10) {
       case 0:
         agent_.AddLocalCandidate(now_, MakeCandidate(ours, TakeByte(argument)));
         break;
@@ -275,6 +283,15 @@ class Scenario {
       case 5:
         agent_.NoteDataReceived(now_, ours, theirs);
         break;
+      case 6:
+        agent_.SetLocalEndOfCandidates();
+        break;
+      case 7:
+        agent_.SetRemoteEndOfCandidates();
+        break;
+      case 8:
+        agent_.SetRemoteLite(now_);
+        break;
       default:
         agent_.set_renomination((what & 0x80U) != 0);
         static_cast<void>(agent_.SetRemoteCredentials(
@@ -292,6 +309,11 @@ class Scenario {
       FLOE_CHECK(pair->valid);
       FLOE_CHECK(pair->local.base == agent_.path()->local);
       FLOE_CHECK(pair->remote.address == agent_.path()->remote);
+      FLOE_CHECK(!pair->revoked);
+    }
+    FLOE_CHECK(agent_.nominated() == nullptr || agent_.nominated()->valid);
+    for (const floe::ice::Pair& pair : agent_.pairs()) {
+      FLOE_CHECK(pair.local.base.transport == pair.remote.address.transport);
     }
   }
 
