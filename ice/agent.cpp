@@ -117,8 +117,8 @@ void Agent::AddLocalCandidate(TimePoint now, const Candidate& candidate) {
 }
 
 /// The address of a relay serves many, so one that is known tells those that come from it: in time
-/// the peer says so itself, but until then the path must not pass for a direct one. RFC 8445 section
-/// 7.3.1.3 has it peer-reflexive whatever it is.
+/// the peer says so itself, but until then the path must not pass for a direct one. RFC 8445
+/// section 7.3.1.3 has it peer-reflexive whatever it is.
 CandidateType Agent::TypeOfUnsignalled(const SocketAddress& remote) const {
   const bool relayed = checklist_.AnyCandidate([&](const Candidate& candidate) {
     return candidate.type == CandidateType::kRelayed && candidate.address.ip == remote.ip;
@@ -229,7 +229,7 @@ std::optional<TimePoint> Agent::GiveUpAt() const {
       return std::nullopt;
     }
     // What the peer goes on asking for is checked again and again, but it has had its time.
-    at = std::max(at, *pair.first_check + kStandardWaits * pair.rto);
+    at = std::max(at, *pair.first_check + kPatience);
   }
   return at;
 }

@@ -159,11 +159,13 @@ void Agent::FollowNomination(TimePoint now, Pair& pair, const stun::MessageView&
   }
 }
 
-/// An aggressive peer (RFC 5245) nominates one pair after the other, and the highest priority wins.
+/// An aggressive peer (RFC 5245) nominates one pair after the other, and the highest priority wins;
+/// but if that does not answer, the peer has its reasons.
 void Agent::AcceptNomination(Pair& pair) {
   const Pair* before = nominated_ ? checklist_.Find(*nominated_) : nullptr;
   const bool aggressive = nomination_ == 0;
-  if (aggressive && before != nullptr && before->valid &&
+  constexpr std::uint32_t kUnanswered = 2;  // One may be on its way.
+  if (aggressive && before != nullptr && before->valid && before->sends < kUnanswered &&
       before->valid_priority > pair.valid_priority) {
     return;
   }

@@ -283,6 +283,25 @@ TEST_F(RolesTest, AnAggressivePeersBetterPairIsFollowedLater) {
   EXPECT_EQ(agent().nominated(), &PairTo(kTheirs));
 }
 
+TEST_F(RolesTest, APeerThatLeavesAPairThatDoesNotAnswerIsFollowed) {
+  Make(Role::kControlled);
+  const SocketAddress relay = Address("192.0.2.200:3478");
+  AddRemote(Host("192.0.2.1:1000"));
+  AddRemote(Relay("192.0.2.200:3478"));
+  Introduce();
+  Send({.use_candidate = true});
+  Pass(milliseconds(60));
+  Answer(To(Requests(), kTheirs));
+  ASSERT_EQ(agent().nominated(), &PairTo(kTheirs));
+  Pass(seconds(13));  // Two consent checks at least.
+
+  Send({.use_candidate = true, .from = relay});
+  Pass(milliseconds(60));
+  Answer(To(Requests(), relay));
+
+  EXPECT_EQ(agent().nominated(), &PairTo(relay));
+}
+
 // Renomination: the highest number wins, and what is replayed changes nothing.
 TEST_F(RolesTest, AReplayedNominationChangesNothing) {
   Make(Role::kControlled, {});
