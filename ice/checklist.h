@@ -73,7 +73,7 @@ struct Pair {
   double loss = 0;                         // Share of probes that went unanswered, smoothed.
 
   [[nodiscard]] PathTier tier() const {
-    return TierOf(local_type, remote.type, local.base.transport);
+    return TierOf(local_type, remote.type, local.base.transport, local.relay_transport);
   }
 };
 

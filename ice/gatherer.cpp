@@ -31,19 +31,14 @@ void Gatherer::SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>
   for (const SocketAddress& base : before) {
     if (std::ranges::find(addresses_, base) == addresses_.end()) {
       std::erase_if(bindings_, [&](const Binding& binding) { return binding.base == base; });
-      for (Relay& relay : relays_) {
-        if (relay.client && relay.client->local() == base) {
-          LoseRelay(now, relay);
-          relay.retry = now;
-        }
-      }
       RemoveCandidates(base);
     }
   }
   for (const SocketAddress& base : addresses_) {
     if (std::ranges::find(before, base) == before.end()) {
       if (Relay* relay = FindRelay(base)) {
-        LoseRelay(now, *relay);  // See IsTaken().
+        RemoveCandidates(base);
+        relay->Refuse(now, base);  // See IsTaken().
       }
       AddCandidate({.type = CandidateType::kHost,
                     .address = base,
@@ -53,11 +48,10 @@ void Gatherer::SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>
     }
   }
   MakeBindings(now);
-  for (Relay& relay : relays_) {
-    if (!relay.client && (!relay.retry || *relay.retry <= now || relay.failures == 0)) {
-      StartRelay(now, relay);
-    }
+  for (const NamedRelay& entry : relays_) {
+    entry.relay->SetLocalAddresses(now, addresses_);
   }
+  DrainRelays(now);
 }
 
 void Gatherer::SetServers(TimePoint now, const std::vector<SocketAddress>& stun,
@@ -73,32 +67,7 @@ void Gatherer::SetServers(TimePoint now, const std::vector<SocketAddress>& stun,
   bindings_.erase(kept, bindings_.end());
   MakeBindings(now);
 
-  if (relays.size() > kMaxServers) {
-    relays.resize(kMaxServers);
-  }
-  for (Relay& relay : relays_) {
-    const bool stays = std::ranges::any_of(
-        relays, [&](const RelayServer& server) { return server.address == relay.server.address; });
-    if (!stays && relay.client) {
-      LoseRelay(now, relay);
-    }
-  }
-  std::erase_if(relays_, [&](const Relay& relay) {
-    return std::ranges::none_of(
-        relays, [&](const RelayServer& server) { return server.address == relay.server.address; });
-  });
-  for (RelayServer& server : relays) {
-    const auto known = std::ranges::find_if(
-        relays_, [&](const Relay& relay) { return relay.server.address == server.address; });
-    if (known != relays_.end()) {
-      // The same username has to stay for an allocation's life (RFC 8656 section 5): credentials
-      // that are newer serve the next allocation.
-      known->server = std::move(server);
-    } else {
-      relays_.push_back(Relay{.server = std::move(server)});
-      StartRelay(now, relays_.back());
-    }
-  }
+  SetRelays(now, std::move(relays));
   for (const Binding& binding : gone) {
     if (binding.mapped) {  // Nobody looks after that mapping any more.
       RemoveReflexive(binding.base, *binding.mapped);
@@ -112,33 +81,27 @@ void Gatherer::HandleNetworkChange(TimePoint now) {
     binding.sends = 0;
     binding.wake = now;
   }
-  for (Relay& relay : relays_) {
-    if (relay.retry) {
-      relay.retry = now;
-    }
-    if (relay.client && relay.client->ready()) {
-      relay.client->CheckNow(now);  // The allocation belongs to the address we had.
-      DrainRelay(now, relay);
-    }
+  for (const NamedRelay& entry : relays_) {
+    entry.relay->HandleNetworkChange(now);
   }
+  DrainRelays(now);
 }
 
 Gatherer::Inbound Gatherer::HandleDatagram(TimePoint now, const SocketAddress& local,
                                            const SocketAddress& remote, Bytes datagram) {
-  for (Relay& relay : relays_) {
-    if (!relay.client || relay.server.address != remote || relay.client->local() != local) {
-      continue;
-    }
-    const auto inbound = relay.client->HandleDatagram(now, datagram);
-    if (inbound.verdict == turn::Client::Verdict::kData) {
-      return {.verdict = Verdict::kData,
-              .local = relay.client->relayed(),
-              .remote = inbound.peer,
-              .payload = inbound.payload};
-    }
-    if (inbound.verdict == turn::Client::Verdict::kConsumed) {
-      DrainRelay(now, relay);
-      return {.verdict = Verdict::kConsumed};
+  for (const NamedRelay& entry : relays_) {
+    const RelayInbound inbound = entry.relay->HandleDatagram(now, local, remote, datagram);
+    switch (inbound.verdict) {
+      case turn::Client::Verdict::kNotMine:
+        break;
+      case turn::Client::Verdict::kConsumed:
+        DrainRelays(now);
+        return {.verdict = Verdict::kConsumed};
+      case turn::Client::Verdict::kData:
+        return {.verdict = Verdict::kData,
+                .local = inbound.local,
+                .remote = inbound.remote,
+                .payload = inbound.payload};
     }
   }
   return {.verdict = HandleBindingResponse(now, local, remote, datagram) ? Verdict::kConsumed
@@ -177,19 +140,15 @@ void Gatherer::Send(TimePoint now, const SocketAddress& base, const SocketAddres
     transmits_.push_back({base, remote, std::move(payload)});
     return;
   }
-  relay->permitted[remote.ip] = now;
-  if (const auto channel = relay->channels.find(remote); channel != relay->channels.end()) {
-    channel->second = now;
-  }
-  relay->client->Send(now, remote, payload);
-  DrainRelay(now, *relay);
+  relay->Send(now, base, remote, payload);
+  DrainRelays(now);
 }
 
 void Gatherer::Close(TimePoint now) {
-  for (Relay& relay : relays_) {
-    LoseRelay(now, relay);
-    relay.retry.reset();
+  for (const NamedRelay& entry : relays_) {
+    entry.relay->Close(now);
   }
+  DrainRelays(now);
   for (const Binding& binding : std::exchange(bindings_, {})) {
     if (binding.mapped) {
       RemoveReflexive(binding.base, *binding.mapped);
@@ -203,22 +162,18 @@ void Gatherer::HandleTimeout(TimePoint now) {
       SendBindingRequest(now, binding);
     }
   }
-  for (Relay& relay : relays_) {
-    if (relay.retry && *relay.retry <= now) {
-      StartRelay(now, relay);
-    } else if (relay.client && relay.client->NextTimeout() && *relay.client->NextTimeout() <= now) {
-      relay.client->HandleTimeout(now);
-      ForgetIdle(now, relay);
-      DrainRelay(now, relay);
+  for (const NamedRelay& entry : relays_) {
+    if (entry.relay->NextTimeout() && *entry.relay->NextTimeout() <= now) {
+      entry.relay->HandleTimeout(now);
     }
   }
+  DrainRelays(now);
 }
 
-/// A server that names our own address, or another relay's, would have all that is sent from there.
-
 void Gatherer::ReportIfDone() {
-  const bool done = std::ranges::all_of(bindings_, &Binding::settled) &&
-                    std::ranges::all_of(relays_, &Relay::settled);
+  const bool done =
+      std::ranges::all_of(bindings_, &Binding::settled) &&
+      std::ranges::all_of(relays_, [](const NamedRelay& entry) { return entry.relay->settled(); });
   if (done && !done_) {
     done_ = true;
     events_.emplace_back(GatheringDone{});
@@ -253,11 +208,8 @@ std::optional<TimePoint> Gatherer::NextTimeout() const {
   for (const Binding& binding : bindings_) {
     consider(binding.wake);
   }
-  for (const Relay& relay : relays_) {
-    consider(relay.retry);
-    if (relay.client) {
-      consider(relay.client->NextTimeout());
-    }
+  for (const NamedRelay& entry : relays_) {
+    consider(entry.relay->NextTimeout());
   }
   return next;
 }

@@ -18,23 +18,17 @@
 
 #include "base/bytes.h"
 #include "base/random.h"
-#include "base/secret.h"
 #include "base/socket_address.h"
 #include "base/time.h"
 #include "ice/agent.h"
 #include "ice/candidate.h"
 #include "ice/disclosure.h"
+#include "ice/relay.h"
+#include "ice/relay_server.h"
+#include "ice/relay_way.h"
 #include "ice/stun/message.h"
-#include "ice/turn/client.h"
 
 namespace floe::ice {
-
-/// A TURN server over UDP.
-struct RelayServer {
-  SocketAddress address;
-  std::string username;
-  SecretString password;
-};
 
 struct CandidateAdded {
   Candidate candidate;
@@ -48,7 +42,8 @@ struct CandidateRemoved {
 /// Every server has answered or been given up for the time being. Candidates may still come.
 struct GatheringDone {};
 
-using GathererEvent = std::variant<CandidateAdded, CandidateRemoved, GatheringDone>;
+using GathererEvent =
+    std::variant<CandidateAdded, CandidateRemoved, GatheringDone, RelayRefused, RelayedUnreachable>;
 
 /// What the answers of several servers say about the NAT we are behind.
 enum class NatKind : std::uint8_t {
@@ -76,7 +71,8 @@ class Gatherer {
   /// preferred ones first. Call again whenever they change.
   void SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>& addresses);
 
-  /// At most kMaxServers of each are used. Servers that stay the same keep their state.
+  /// At most kMaxServers of each are used: relays of one name count once. Servers that stay the
+  /// same keep their state.
   void SetServers(TimePoint now, const std::vector<SocketAddress>& stun,
                   std::vector<RelayServer> relays);
 
@@ -102,6 +98,12 @@ class Gatherer {
   Inbound HandleDatagram(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
                          Bytes datagram);
 
+  /// A stream that PollStreamAction() has asked for: it is open, and leaves from `local`; something
+  /// was read from it; it is no more, or could not be opened. False if we have closed it.
+  bool HandleStreamOpened(TimePoint now, StreamId id, const SocketAddress& local);
+  bool HandleStreamBytes(TimePoint now, StreamId id, Bytes bytes);
+  bool HandleStreamClosed(TimePoint now, StreamId id, std::string_view reason);
+
   /// Sends from a base, which may be a relayed address: then the relay is asked to.
   void Send(TimePoint now, const SocketAddress& base, const SocketAddress& remote,
             std::vector<std::uint8_t> payload);
@@ -118,6 +120,9 @@ class Gatherer {
 
   [[nodiscard]] std::optional<Transmit> PollTransmit();
   [[nodiscard]] std::optional<GathererEvent> PollEvent();
+  [[nodiscard]] std::optional<StreamAction> PollStreamAction();
+  /// What came through a relay by HandleStreamBytes(), which is to be drained after it.
+  [[nodiscard]] std::optional<Relayed> PollReceived();
   [[nodiscard]] std::optional<TimePoint> NextTimeout() const;
 
   [[nodiscard]] const std::vector<Candidate>& candidates() const { return candidates_; }
@@ -131,8 +136,11 @@ class Gatherer {
   [[nodiscard]] bool IsRelayed(const SocketAddress& base) const;
   /// The relay server behind a relayed base, for the user's eyes.
   [[nodiscard]] std::optional<SocketAddress> RelayOf(const SocketAddress& base) const;
+  /// How we talk to that relay.
+  [[nodiscard]] std::optional<RelayTransport> RelayTransportOf(const SocketAddress& base) const;
 
   static constexpr std::size_t kMaxServers = 4;
+  static constexpr std::size_t kMaxWays = 12;  // To one relay: addresses times transports.
 
  private:
   /// What one STUN server says of one base.
@@ -146,29 +154,18 @@ class Gatherer {
     TimePoint wake;
   };
 
-  struct Relay {
-    RelayServer server;
-    std::unique_ptr<turn::Client> client;
-    std::optional<SocketAddress> relayed;  // While the allocation stands.
-    std::optional<SocketAddress> mapped;   // Where the server sees us, likewise.
-    std::uint32_t failures = 0;
-    std::size_t turn = 0;  // Which of our addresses to ask from.
-    std::optional<TimePoint> retry;
-    bool settled = false;
-    std::map<IpAddress, TimePoint> permitted;     // When something was last sent there.
-    std::map<SocketAddress, TimePoint> channels;  // Likewise, where data goes or went.
-  };
-
   void MakeBindings(TimePoint now);
   void SendBindingRequest(TimePoint now, Binding& binding);
   bool HandleBindingResponse(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
                              Bytes datagram);
-  void StartRelay(TimePoint now, Relay& relay);
-  void LoseRelay(TimePoint now, Relay& relay);
-  void DrainRelay(TimePoint now, Relay& relay);
-  void ForgetIdle(TimePoint now, Relay& relay);
-  void SetRelayMapped(Relay& relay, std::optional<SocketAddress> mapped);
+  /// Those of one server become ways to one relay.
+  void SetRelays(TimePoint now, std::vector<RelayServer> relays);
+  /// Takes what the relays have learned. After every input of theirs.
+  void DrainRelays(TimePoint now);
+  void HandleRelayEvent(TimePoint now, const RelayEvent& event);
+  void AddRelayed(const RelayFound& found, const SocketAddress& relayed);
   [[nodiscard]] bool IsTaken(const SocketAddress& relayed) const;
+  /// The relay with this relayed address; null if none.
   [[nodiscard]] Relay* FindRelay(const SocketAddress& relayed);
   void AddCandidate(Candidate candidate);
   void RemoveCandidates(const SocketAddress& base);
@@ -183,12 +180,22 @@ class Gatherer {
   std::vector<SocketAddress> addresses_;
   std::vector<SocketAddress> stun_servers_;
   std::vector<Binding> bindings_;
-  std::vector<Relay> relays_;
+
+  struct NamedRelay {
+    std::string name;
+    std::unique_ptr<Relay> relay;
+  };
+
+  std::vector<NamedRelay> relays_;
   std::vector<Candidate> candidates_;
   Disclosure disclosure_;
   bool done_ = false;
   std::deque<Transmit> transmits_;
   std::deque<GathererEvent> events_;
+  std::deque<StreamAction> stream_actions_;
+  std::deque<RelayEvent> relay_events_;
+  std::deque<Relayed> received_;
+  StreamId next_stream_ = 1;
 };
 
 }  // namespace floe::ice

@@ -109,14 +109,13 @@ void Gatherer::AddReflexive(const SocketAddress& base, const SocketAddress& mapp
 }
 
 void Gatherer::RemoveReflexive(const SocketAddress& base, const SocketAddress& mapped) {
-  const bool others =
-      std::ranges::any_of(bindings_,
-                          [&](const Binding& binding) {
-                            return binding.base == base && binding.mapped == mapped;
-                          }) ||
-      std::ranges::any_of(relays_, [&](const Relay& relay) {
-        return relay.client && relay.client->local() == base && relay.mapped == mapped;
-      });
+  const bool others = std::ranges::any_of(bindings_,
+                                          [&](const Binding& binding) {
+                                            return binding.base == base && binding.mapped == mapped;
+                                          }) ||
+                      std::ranges::any_of(relays_, [&](const NamedRelay& entry) {
+                        return entry.relay->IsMapped(base, mapped);
+                      });
   const auto gone = std::ranges::find_if(candidates_, [&](const Candidate& candidate) {
     return candidate.type == CandidateType::kServerReflexive && candidate.base == base &&
            candidate.address == mapped;
@@ -151,9 +150,11 @@ NatKind Gatherer::nat() const {
       judge(binding.base, *binding.mapped);
     }
   }
-  for (const Relay& relay : relays_) {
-    if (relay.relayed && relay.client) {
-      judge(relay.client->local(), relay.client->mapped());
+  for (const NamedRelay& entry : relays_) {
+    for (const auto& way : entry.relay->ways()) {
+      if (way->ready() && way->mapped()) {
+        judge(way->local(), *way->mapped());
+      }
     }
   }
   return kind;

@@ -1,6 +1,4 @@
 #include <algorithm>
-#include <array>
-#include <iterator>
 #include <utility>
 
 #include "ice/gatherer.h"
@@ -8,100 +6,60 @@
 namespace floe::ice {
 namespace {
 
-using std::chrono::seconds;
-
-constexpr std::array<Duration, 5> kRelayRetries{seconds(1), seconds(2), seconds(5), seconds(15),
-                                                seconds(60)};
-constexpr Duration kIdle = seconds(300);  // A permission or channel that is not used is given up.
+/// Relays by a worse transport have lower priority, whatever the address. libwebrtc does the same.
+std::uint16_t RelayPreference(std::uint16_t preference, RelayTransport transport, bool additional) {
+  constexpr unsigned kStep = 16'384;
+  const unsigned lower = static_cast<unsigned>(transport) * kStep + (additional ? kStep / 2 : 0);
+  return static_cast<std::uint16_t>(preference - std::min<unsigned>(lower, preference));
+}
 
 }  // namespace
 
-void Gatherer::StartRelay(TimePoint now, Relay& relay) {
-  relay.retry.reset();
-  std::vector<SocketAddress> bases;
-  std::ranges::copy_if(addresses_, std::back_inserter(bases), [&](const SocketAddress& address) {
-    return address.ip.family == relay.server.address.ip.family && !address.ip.is_link_local();
-  });
-  if (bases.empty()) {
-    relay.settled = true;
-    return;  // SetLocalAddresses tries again.
-  }
-  // The preferred one first; but an interface may lead nowhere, so each has its turn.
-  const SocketAddress& base = bases[relay.turn % bases.size()];
-  relay.client =
-      std::make_unique<turn::Client>(now,
-                                     turn::ClientConfig{.local = base,
-                                                        .server = relay.server.address,
-                                                        .username = relay.server.username,
-                                                        .password = relay.server.password.Clone()},
-                                     random_);
-  DrainRelay(now, relay);
-}
-
-void Gatherer::LoseRelay(TimePoint now, Relay& relay) {
-  if (relay.client) {
-    relay.client->Close(now);
-    while (auto bytes = relay.client->PollTransmit()) {
-      transmits_.push_back({relay.client->local(), relay.server.address, std::move(*bytes)});
+void Gatherer::SetRelays(TimePoint now, std::vector<RelayServer> relays) {
+  std::vector<std::pair<std::string, std::vector<RelayServer>>> groups;
+  for (RelayServer& server : relays) {
+    server.address.transport =
+        server.transport == RelayTransport::kUdp ? Transport::kUdp : Transport::kTcp;
+    const std::string name = server.host();
+    auto group = std::ranges::find(groups, name, [](const auto& entry) { return entry.first; });
+    if (group == groups.end() && groups.size() < kMaxServers) {
+      group = groups.emplace(groups.end(), name, std::vector<RelayServer>());
     }
-    SetRelayMapped(relay, std::nullopt);
-    relay.client.reset();
+    if (group != groups.end() && group->second.size() < kMaxWays) {
+      group->second.push_back(std::move(server));
+    }
   }
-  if (relay.relayed) {
-    RemoveCandidates(*std::exchange(relay.relayed, std::nullopt));
+  std::vector<NamedRelay> before = std::exchange(relays_, {});
+  for (auto& [name, servers] : groups) {
+    const auto known = std::ranges::find(before, name, &NamedRelay::name);
+    if (known != before.end()) {
+      relays_.push_back(std::move(*known));
+      before.erase(known);
+    } else {
+      relays_.push_back({.name = name,
+                         .relay = std::make_unique<Relay>(RelayOutbox{.transmits = transmits_,
+                                                                      .actions = stream_actions_,
+                                                                      .events = relay_events_,
+                                                                      .next_stream = next_stream_},
+                                                          random_)});
+      relays_.back().relay->SetLocalAddresses(now, addresses_);
+    }
+    relays_.back().relay->SetServers(now, std::move(servers));
   }
-  relay.permitted.clear();
-  relay.channels.clear();
+  for (const NamedRelay& gone : before) {
+    gone.relay->Close(now);
+  }
+  DrainRelays(now);
 }
 
-void Gatherer::SetRelayMapped(Relay& relay, std::optional<SocketAddress> mapped) {
-  const SocketAddress base = relay.client->local();
-  const auto before = std::exchange(relay.mapped, mapped);
-  if (before && before != mapped) {
-    RemoveReflexive(base, *before);
-  }
-  if (mapped) {
-    AddReflexive(base, *mapped, relay.server.address);
-  }
-}
-
-void Gatherer::DrainRelay(TimePoint now, Relay& relay) {
+void Gatherer::DrainRelays(TimePoint now) {
   bool moved = false;
-  while (auto bytes = relay.client->PollTransmit()) {
-    transmits_.push_back({relay.client->local(), relay.server.address, std::move(*bytes)});
-  }
-  while (const auto event = relay.client->PollEvent()) {
-    const auto* allocated = std::get_if<turn::Allocated>(&*event);
-    if (allocated != nullptr && !IsTaken(allocated->relayed)) {
-      relay.failures = 0;
-      relay.settled = true;
-      relay.relayed = allocated->relayed;
-      SetRelayMapped(relay, allocated->mapped);
-      AddCandidate({.type = CandidateType::kRelayed,
-                    .address = allocated->relayed,
-                    .base = allocated->relayed,
-                    .priority = ComputePriority(CandidateType::kRelayed,
-                                                LocalPreference(relay.client->local())),
-                    .foundation = ComputeFoundation(
-                        CandidateType::kRelayed, relay.client->local().ip, relay.server.address.ip),
-                    .related = allocated->mapped});
-      // Peers that use the same relay are reached, and reach us, without waiting for a permission.
-      relay.client->Permit(now, relay.server.address.ip);
-      relay.client->Permit(now, allocated->relayed.ip);
-    } else if (const auto* changed = std::get_if<turn::MappedChanged>(&*event)) {
-      SetRelayMapped(relay, changed->mapped);
-      moved = true;
-    } else {  // Lost, or an address that is not the server's to give.
-      relay.turn += relay.relayed ? 0U : 1U;  // One that has worked is asked from there again.
-      LoseRelay(now, relay);
-      relay.settled = true;
-      relay.retry =
-          now + kRelayRetries[std::min<std::size_t>(relay.failures++, kRelayRetries.size() - 1)];
-      break;
-    }
-    while (auto bytes = relay.client->PollTransmit()) {
-      transmits_.push_back({relay.client->local(), relay.server.address, std::move(*bytes)});
-    }
+  while (!relay_events_.empty()) {
+    const RelayEvent event = std::move(relay_events_.front());
+    relay_events_.pop_front();
+    const auto* mapping = std::get_if<RelayMapping>(&event);
+    moved = moved || (mapping != nullptr && mapping->before && mapping->after);
+    HandleRelayEvent(now, event);
   }
   ReportIfDone();
   if (moved) {
@@ -109,44 +67,110 @@ void Gatherer::DrainRelay(TimePoint now, Relay& relay) {
   }
 }
 
-void Gatherer::UseForData(TimePoint now, const SocketAddress& base, const SocketAddress& remote) {
-  if (Relay* relay = FindRelay(base)) {
-    relay->permitted[remote.ip] = now;
-    relay->channels[remote] = now;
-    relay->client->BindChannel(now, remote);
-    DrainRelay(now, *relay);
+void Gatherer::HandleRelayEvent(TimePoint now, const RelayEvent& event) {
+  if (const auto* found = std::get_if<RelayFound>(&event)) {
+    if (IsTaken(found->relayed) || (found->additional && IsTaken(*found->additional))) {
+      // By the way that has found it, and by no other: those were asked first.
+      for (const NamedRelay& entry : relays_) {
+        entry.relay->Refuse(now, *found);
+      }
+      return;
+    }
+    AddRelayed(*found, found->relayed);
+    if (found->additional) {
+      AddRelayed(*found, *found->additional);
+    }
+  } else if (const auto* gone = std::get_if<RelayGone>(&event)) {
+    RemoveCandidates(gone->relayed);
+  } else if (const auto* mapping = std::get_if<RelayMapping>(&event)) {
+    if (mapping->before) {
+      RemoveReflexive(mapping->local, *mapping->before);
+    }
+    if (mapping->after) {
+      AddReflexive(mapping->local, *mapping->after, mapping->server);
+    }
+  } else if (const auto* refused = std::get_if<RelayRefused>(&event)) {
+    events_.emplace_back(*refused);
+  } else {
+    events_.emplace_back(std::get<RelayedUnreachable>(event));
   }
 }
 
-void Gatherer::ForgetIdle(TimePoint now, Relay& relay) {
-  std::erase_if(relay.channels, [&](const auto& entry) {
-    if (now - entry.second < kIdle) {
-      return false;
-    }
-    relay.client->Unbind(now, entry.first);
-    return true;
-  });
-  std::erase_if(relay.permitted, [&](const auto& entry) {
-    if (now - entry.second < kIdle) {
-      return false;
-    }
-    // What is permitted from the start stays: see DrainRelay().
-    if (entry.first != relay.server.address.ip &&
-        (!relay.relayed || entry.first != relay.relayed->ip)) {
-      relay.client->Revoke(entry.first);
-    }
-    return true;
-  });
+void Gatherer::AddRelayed(const RelayFound& found, const SocketAddress& relayed) {
+  const bool additional = relayed != found.relayed;
+  AddCandidate(
+      {.type = CandidateType::kRelayed,
+       .address = relayed,
+       .base = relayed,
+       .priority = ComputePriority(
+           CandidateType::kRelayed,
+           RelayPreference(LocalPreference(found.local), found.transport, additional)),
+       .foundation = ComputeFoundation(CandidateType::kRelayed, found.local.ip, found.server.ip),
+       .related = found.mapped,
+       .relay_transport = found.transport});
 }
 
+bool Gatherer::HandleStreamOpened(TimePoint now, StreamId id, const SocketAddress& local) {
+  const bool mine = std::ranges::any_of(relays_, [&](const NamedRelay& entry) {
+    return entry.relay->HandleStreamOpened(now, id, local);
+  });
+  DrainRelays(now);
+  return mine;
+}
+
+bool Gatherer::HandleStreamBytes(TimePoint now, StreamId id, Bytes bytes) {
+  const bool mine = std::ranges::any_of(relays_, [&](const NamedRelay& entry) {
+    return entry.relay->HandleStreamBytes(now, id, bytes, received_);
+  });
+  DrainRelays(now);
+  return mine;
+}
+
+bool Gatherer::HandleStreamClosed(TimePoint now, StreamId id, std::string_view reason) {
+  const bool mine = std::ranges::any_of(relays_, [&](const NamedRelay& entry) {
+    return entry.relay->HandleStreamClosed(now, id, reason);
+  });
+  DrainRelays(now);
+  return mine;
+}
+
+std::optional<StreamAction> Gatherer::PollStreamAction() {
+  if (stream_actions_.empty()) {
+    return std::nullopt;
+  }
+  StreamAction action = std::move(stream_actions_.front());
+  stream_actions_.pop_front();
+  return action;
+}
+
+std::optional<Relayed> Gatherer::PollReceived() {
+  if (received_.empty()) {
+    return std::nullopt;
+  }
+  Relayed received = std::move(received_.front());
+  received_.pop_front();
+  return received;
+}
+
+void Gatherer::UseForData(TimePoint now, const SocketAddress& base, const SocketAddress& remote) {
+  if (Relay* relay = FindRelay(base)) {
+    relay->UseForData(now, base, remote);
+    DrainRelays(now);
+  }
+}
+
+/// A server that names our own address, or another relay's, would have all that is sent from there.
 bool Gatherer::IsTaken(const SocketAddress& relayed) const {
-  return IsRelayed(relayed) || std::ranges::find(addresses_, relayed) != addresses_.end();
+  return std::ranges::find(addresses_, relayed) != addresses_.end() ||
+         std::ranges::any_of(candidates_, [&](const Candidate& candidate) {
+           return candidate.type == CandidateType::kRelayed && candidate.base == relayed;
+         });
 }
 
-Gatherer::Relay* Gatherer::FindRelay(const SocketAddress& relayed) {
-  const auto found =
-      std::ranges::find_if(relays_, [&](const Relay& relay) { return relay.relayed == relayed; });
-  return found == relays_.end() ? nullptr : &*found;
+Relay* Gatherer::FindRelay(const SocketAddress& relayed) {
+  const auto found = std::ranges::find_if(
+      relays_, [&](const NamedRelay& entry) { return entry.relay->Find(relayed) != nullptr; });
+  return found == relays_.end() ? nullptr : found->relay.get();
 }
 
 bool Gatherer::IsRelayed(const SocketAddress& base) const {
@@ -154,9 +178,21 @@ bool Gatherer::IsRelayed(const SocketAddress& base) const {
 }
 
 std::optional<SocketAddress> Gatherer::RelayOf(const SocketAddress& base) const {
-  const auto found =
-      std::ranges::find_if(relays_, [&](const Relay& relay) { return relay.relayed == base; });
-  return found == relays_.end() ? std::nullopt : std::optional(found->server.address);
+  for (const NamedRelay& entry : relays_) {
+    if (const RelayWay* way = entry.relay->Find(base)) {
+      return way->server().address;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<RelayTransport> Gatherer::RelayTransportOf(const SocketAddress& base) const {
+  for (const NamedRelay& entry : relays_) {
+    if (const RelayWay* way = entry.relay->Find(base)) {
+      return way->transport();
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace floe::ice

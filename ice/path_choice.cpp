@@ -10,9 +10,13 @@ bool IsClearlyFaster(Duration candidate, Duration current) {
 
 }  // namespace
 
-PathTier TierOf(CandidateType local, CandidateType remote, Transport transport) {
+PathTier TierOf(CandidateType local, CandidateType remote, Transport transport,
+                RelayTransport relay) {
   const bool local_relayed = local == CandidateType::kRelayed;
   const bool remote_relayed = remote == CandidateType::kRelayed;
+  if (local_relayed && relay != RelayTransport::kUdp) {
+    return relay == RelayTransport::kTcp ? PathTier::kRelayTcp : PathTier::kRelayTls;
+  }
   if (local_relayed && remote_relayed) {
     return PathTier::kTwoRelays;
   }

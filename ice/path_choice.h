@@ -21,10 +21,15 @@ enum class PathTier : std::uint8_t {
   kDirectTcp,  // over TCP: what is lost holds up what follows
   kOneRelay,   // one end is a relay
   kTwoRelays,  // both are
+  kRelayTcp,   // our relay is reached by TCP: its losses hold up all that follows
+  kRelayTls,   // likewise by TLS
 };
 
+/// `transport` is that of the pair. `relay` is how we talk to our relay, if the local end is one;
+/// the peer's end is as good as it is.
 [[nodiscard]] PathTier TierOf(CandidateType local, CandidateType remote,
-                              Transport transport = Transport::kUdp);
+                              Transport transport = Transport::kUdp,
+                              RelayTransport relay = RelayTransport::kUdp);
 [[nodiscard]] bool IsDirect(PathTier tier);
 
 struct PathSample {

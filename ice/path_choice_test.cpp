@@ -40,6 +40,19 @@ TEST(PathChoiceTest, OneRelayBeatsTwo) {
   EXPECT_EQ(ChoosePath(paths, 0), 1U);
 }
 
+TEST(PathChoiceTest, ARelayByUdpBeatsOneByAStream) {
+  constexpr auto kRelayed = CandidateType::kRelayed;
+  const auto tier = [](RelayTransport relay) {
+    return TierOf(kRelayed, kRelayed, Transport::kUdp, relay);
+  };
+  const std::vector<PathSample> paths{Path(tier(RelayTransport::kTls), 5),
+                                      Path(tier(RelayTransport::kTcp), 20),
+                                      Path(tier(RelayTransport::kUdp), 50)};
+  EXPECT_EQ(ChoosePath(paths, 0), 2U);
+  EXPECT_EQ(ChoosePath(std::span(paths).first(2), 0), 1U);
+  EXPECT_FALSE(IsDirect(tier(RelayTransport::kTls)));
+}
+
 TEST(PathChoiceTest, FallsBackToTheRelayWhenDirectDies) {
   const std::vector<PathSample> paths{Path(PathTier::kOneRelay, 50),
                                       Path(PathTier::kDirect, 5, false)};

@@ -38,6 +38,13 @@ TEST(HmacTest, TakesAnEmptyKeyForItself) {
   EXPECT_EQ(Hex(HmacSha1(Bytes{}, {})), "fbdb1d1b18aa6c08324b7d64b71fb76370690e1d");
 }
 
+TEST(HmacTest, HidesUsernames) {
+  // The message of RFC 8489 appendix B.1.
+  EXPECT_EQ(Hex(UserHash("\xE3\x83\x9E\xE3\x83\x88\xE3\x83\xAA\xE3\x83\x83\xE3\x82\xAF\xE3\x82\xB9",
+                         "example.org")),
+            "4a3cf38fef6992bda952c6780417da0f24819415569e60b205c46e41407f1704");
+}
+
 TEST(HmacTest, MakesLongTermKeys) {
   // The example of RFC 8489 section 9.2.2.
   EXPECT_EQ(Hex(LongTermKey("user", "realm", "pass").bytes()), "8493fbc53ba582fb4c044c456bdc40eb");

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "ice/stun/builder.h"
+#include "ice/stun/hmac.h"
 
 namespace floe::ice::turn {
 namespace {
@@ -54,6 +55,23 @@ TEST(CredentialsTest, SealsWithMd5UnlessMoreIsOffered) {
   EXPECT_TRUE(message->Find(AttributeType::kMessageIntegrity).has_value());
   EXPECT_FALSE(message->Find(AttributeType::kMessageIntegritySha256).has_value());
   EXPECT_TRUE(credentials.Verify(*message));
+}
+
+TEST(CredentialsTest, HidesTheNameWhereTheServerCan) {
+  // The nonce of RFC 8489 appendix B.1, and the same bit counted from the other side.
+  for (const std::string_view nonce :
+       {"obMatJos2AAACf//499k954d6OL34oL9FSTvy64sA", "obMatJos2QAAAx"}) {
+    Credentials credentials = Alice();
+    ASSERT_TRUE(Learn(credentials, Challenge(nonce)));
+    const Message bytes = Sealed(credentials);
+    const auto message = stun::MessageView::Parse(bytes);
+    EXPECT_FALSE(message->Find(AttributeType::kUsername).has_value());
+    const auto hash = message->Find(AttributeType::kUserhash);
+    ASSERT_TRUE(hash.has_value());
+    const auto wanted = stun::UserHash("alice", "realm");
+    EXPECT_EQ(AsText(*hash), AsText(wanted));
+    EXPECT_TRUE(credentials.Verify(*message));
+  }
 }
 
 TEST(CredentialsTest, SealsWithSha256WhereItIsOffered) {

@@ -110,6 +110,8 @@ class Daemon:
         self.config_file, self.socket_file = self.dir / "floe.toml", self.dir / "floe.sock"
         self.peers: list[str] = []  # [[peer]] sections
         self.sections: dict[str, dict] = {"node": {}, "log": {"level": "debug"}}  # what a test changes
+        self.relay_urls: list[str] | None = None  # instead of the relay's first, likewise
+        self.env: dict[str, str] = {}  # beside that of the tests, likewise
         self.proc: Proc | None = None
 
     def __repr__(self) -> str:
@@ -132,7 +134,7 @@ class Daemon:
             parts.append(section("[stun]", urls=stun))
         if turn:
             write_secret(self.dir / "turn.password", turn.password)
-            parts.append(section("[[relay]]", urls=[turn.uris[0]], username=turn.user, password_file="turn.password"))
+            parts.append(section("[[relay]]", urls=self.relay_urls or [turn.uris[0]], username=turn.user, password_file="turn.password"))
         parts += [section(f"[{name}]", **keys) for name, keys in self.sections.items() if name != "node"]
         return "\n".join(parts + self.peers)
 
@@ -145,7 +147,7 @@ class Daemon:
     def start(self, ready: bool = True) -> "Daemon":
         """Start it; with ready, return once it answers `floe status`."""
         self.config_file.write_text(self.config())
-        self.proc = self.host.popen(self.argv)
+        self.proc = self.host.popen(self.argv, env={**os.environ, **self.env})
         if ready:
             self.wait_ready()
         return self

@@ -127,12 +127,12 @@ void Engine::ApplyServers(TimePoint now) {
       }
     }
     for (const ice::RelayServer& relay : servers.relays) {
-      const bool known = std::ranges::any_of(
-          relays, [&](const ice::RelayServer& other) { return other.address == relay.address; });
+      const bool known = std::ranges::any_of(relays, [&](const ice::RelayServer& other) {
+        return other.address == relay.address && other.transport == relay.transport &&
+               other.host() == relay.host();
+      });
       if (!known) {
-        relays.push_back({.address = relay.address,
-                          .username = relay.username,
-                          .password = relay.password.Clone()});
+        relays.push_back(relay.Clone());
       }
     }
   };
@@ -185,17 +185,22 @@ void Engine::HandleDatagram(TimePoint now, const SocketAddress& local, const Soc
     case ice::Gatherer::Verdict::kConsumed:
       break;
     case ice::Gatherer::Verdict::kData:
-      if (tunnel::Tunnel::LooksLikeWireGuard(inbound.payload)) {
-        HandleTunnelDatagram(now, inbound.local, inbound.remote, inbound.payload);
-      } else {
-        HandleStun(now, inbound.local, inbound.remote, inbound.payload);
-      }
+      HandleRelayed(now, inbound.local, inbound.remote, inbound.payload);
       break;
     case ice::Gatherer::Verdict::kNotMine:
       HandleStun(now, local, remote, datagram);
       break;
   }
   Drain(now);
+}
+
+void Engine::HandleRelayed(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
+                           Bytes datagram) {
+  if (tunnel::Tunnel::LooksLikeWireGuard(datagram)) {
+    HandleTunnelDatagram(now, local, remote, datagram);
+  } else {
+    HandleStun(now, local, remote, datagram);
+  }
 }
 
 void Engine::HandleStun(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
@@ -258,6 +263,25 @@ void Engine::HandleUnreachable(TimePoint now, const SocketAddress& local,
 
 void Engine::HandlePacket(TimePoint now, Bytes packet) {
   tunnel_.HandlePacket(now, packet);
+  Drain(now);
+}
+
+void Engine::HandleRelayStreamOpened(TimePoint now, ice::StreamId id, const SocketAddress& local) {
+  gatherer_.HandleStreamOpened(now, id, local);
+  Drain(now);
+}
+
+void Engine::HandleRelayStreamBytes(TimePoint now, ice::StreamId id, Bytes bytes) {
+  gatherer_.HandleStreamBytes(now, id, bytes);
+  while (const auto received = gatherer_.PollReceived()) {
+    HandleRelayed(now, received->local, received->remote, received->payload);
+    Drain(now);
+  }
+  Drain(now);
+}
+
+void Engine::HandleRelayStreamClosed(TimePoint now, ice::StreamId id, std::string_view reason) {
+  gatherer_.HandleStreamClosed(now, id, reason);
   Drain(now);
 }
 
@@ -331,6 +355,10 @@ std::optional<PeerId> Engine::FindPeer(std::string_view name) const {
 
 std::optional<ice::Transmit> Engine::PollTransmit() {
   return gatherer_.PollTransmit();
+}
+
+std::optional<ice::StreamAction> Engine::PollRelayAction() {
+  return gatherer_.PollStreamAction();
 }
 
 std::optional<std::vector<std::uint8_t>> Engine::PollPacket() {

@@ -95,7 +95,8 @@ struct RendezvousDown {
   std::string reason;
 };
 
-using Notice = std::variant<PeerUp, PeerDown, PathMoved, RendezvousUp, RendezvousDown>;
+using Notice =
+    std::variant<PeerUp, PeerDown, PathMoved, RendezvousUp, RendezvousDown, ice::RelayRefused>;
 
 struct EngineCounters {
   std::uint64_t unknown_datagrams = 0;  // Neither WireGuard, STUN nor a relay's.
@@ -139,6 +140,14 @@ class Engine {
   void HandleUnreachable(TimePoint now, const SocketAddress& local, const SocketAddress& remote);
   void HandlePacket(TimePoint now, Bytes packet);  // From the TUN device.
 
+  // Of streams to relays, whose ids are the gatherer's.
+
+  void HandleRelayStreamOpened(TimePoint now, ice::StreamId id, const SocketAddress& local);
+  void HandleRelayStreamBytes(TimePoint now, ice::StreamId id, Bytes bytes);
+  void HandleRelayStreamClosed(TimePoint now, ice::StreamId id, std::string_view reason);
+
+  // Of streams to the rendezvous.
+
   void HandleStreamOpened(TimePoint now, StreamId id);
   void HandleStreamBytes(TimePoint now, StreamId id, Bytes bytes);
   void HandleStreamClosed(TimePoint now, StreamId id, std::string_view reason);
@@ -154,6 +163,7 @@ class Engine {
   [[nodiscard]] std::optional<ice::Transmit> PollTransmit();
   [[nodiscard]] std::optional<std::vector<std::uint8_t>> PollPacket();  // For the TUN device.
   [[nodiscard]] std::optional<Action> PollAction();
+  [[nodiscard]] std::optional<ice::StreamAction> PollRelayAction();
   [[nodiscard]] std::optional<Notice> PollNotice();
   [[nodiscard]] std::optional<Pong> PollPong();
   [[nodiscard]] std::optional<TimePoint> NextTimeout() const;
@@ -211,6 +221,9 @@ class Engine {
   void HandleCourierEvent(TimePoint now, CourierEvent event);
   void HandleTunnelEvent(TimePoint now, const tunnel::Event& event);
   void HandlePathChanged(TimePoint now, PeerId id);
+  /// What was inside of what a relay has sent us.
+  void HandleRelayed(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
+                     Bytes datagram);
   void HandleStun(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
                   Bytes datagram);
   void HandleTunnelDatagram(TimePoint now, const SocketAddress& local, const SocketAddress& remote,

@@ -44,6 +44,17 @@ bool Engine::DrainGatherer(TimePoint now) {
     any = true;
     if (const auto* added = std::get_if<ice::CandidateAdded>(&*event)) {
       log::Debug("found {}", ice::ToLine(added->candidate));
+    } else if (const auto* refused = std::get_if<ice::RelayRefused>(&*event)) {
+      notices_.emplace_back(*refused);
+      continue;
+    } else if (const auto* unreachable = std::get_if<ice::RelayedUnreachable>(&*event)) {
+      const auto sender = senders_.find({unreachable->relayed, unreachable->peer});
+      if (sender != senders_.end()) {
+        peers_[sender->second].link->HandleUnreachable(now, unreachable->relayed,
+                                                       unreachable->peer);
+        Touch(sender->second);
+      }
+      continue;
     }
     for (PeerId id = 0; id < peers_.size(); ++id) {
       Link& link = *peers_[id].link;

@@ -149,6 +149,24 @@ void Runtime::MakeEngine() {
                                         engine_->HandleStreamClosed(uv::Loop::Now(), id, reason);
                                         Flush();
                                       }});
+  relay_streams_ = std::make_unique<ice::RelayStreams>(
+      *loop_, config_.node.fwmark,
+      ice::RelayStreams::Handlers{
+          .on_open =
+              [this](ice::StreamId id, const SocketAddress& local) {
+                engine_->HandleRelayStreamOpened(uv::Loop::Now(), id, local);
+                Flush();
+              },
+          .on_bytes =
+              [this](ice::StreamId id, Bytes bytes) {
+                engine_->HandleRelayStreamBytes(uv::Loop::Now(), id, bytes);
+                Flush();
+              },
+          .on_close =
+              [this](ice::StreamId id, std::string_view reason) {
+                engine_->HandleRelayStreamClosed(uv::Loop::Now(), id, reason);
+                Flush();
+              }});
   complained_.assign(config_.rendezvous.size(), false);
   configured_servers_ = std::make_unique<ServerDirectory>(*loop_, [this](engine::Servers servers) {
     engine_->SetServers(uv::Loop::Now(), std::move(servers));
@@ -268,6 +286,10 @@ void Runtime::Flush() {
       HandleAction(std::move(*action));
       busy = true;
     }
+    while (auto action = engine_->PollRelayAction()) {
+      relay_streams_->Handle(std::move(*action));
+      busy = true;
+    }
   }
   timer_->ArmAt(engine_->NextTimeout());
   flushing_ = false;
@@ -316,6 +338,9 @@ void Runtime::HandleNotice(const engine::Notice& notice) {
       log::Warn("rendezvous {}: {}; trying again", config_.rendezvous[lost->id].text, lost->reason);
     }
     complained_[lost->id] = true;
+  } else if (const auto* refused = std::get_if<ice::RelayRefused>(&notice)) {
+    log::Warn("relay {}: refuses us: {} {}; check its user name and password",
+              ToString(refused->server), refused->code, refused->reason);
   }
 }
 

@@ -25,6 +25,7 @@
 #include "base/uv/resolver.h"
 #include "base/uv/signals.h"
 #include "base/uv/timer.h"
+#include "ice/driver/relay_streams.h"
 
 namespace floe::daemon {
 
@@ -70,6 +71,7 @@ class Runtime {
   std::unique_ptr<InnerNetwork> inner_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<RendezvousStreams> streams_;
+  std::unique_ptr<ice::RelayStreams> relay_streams_;
   std::unique_ptr<ServerDirectory> configured_servers_;
   std::vector<std::unique_ptr<ServerDirectory>> offered_servers_;  // By StreamId.
   std::vector<std::unique_ptr<uv::Resolver>> endpoint_resolvers_;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/proxy.h"
 #include "ice/turn/authenticator.h"
 
 namespace floe::daemon {
@@ -10,14 +11,25 @@ namespace {
 
 constexpr std::chrono::hours kRestLifetime{24};
 
+ice::RelayTransport ToIce(config::RelayTransport transport) {
+  switch (transport) {
+    case config::RelayTransport::kUdp:
+      return ice::RelayTransport::kUdp;
+    case config::RelayTransport::kTcp:
+      return ice::RelayTransport::kTcp;
+    case config::RelayTransport::kTls:
+      return ice::RelayTransport::kTls;
+  }
+  return ice::RelayTransport::kUdp;
+}
+
 void AddRelay(std::vector<ServerName>& servers, const config::RelayUrl& url,
               const std::string& username, const SecretString& password) {
-  if (url.transport != config::RelayTransport::kUdp) {
-    log::Info("relay {} left out: this version speaks TURN over UDP only", url.text);
-    return;
-  }
-  servers.push_back(
-      {.server = url.server, .relay = true, .username = username, .password = password.Clone()});
+  servers.push_back({.server = url.server,
+                     .relay = true,
+                     .transport = ToIce(url.transport),
+                     .username = username,
+                     .password = password.Clone()});
 }
 
 }  // namespace
@@ -91,6 +103,11 @@ void ServerDirectory::Next() {
         if (resolved) {
           found_[next_] = std::move(*resolved);
           Report();
+        } else if (names_[next_].transport != ice::RelayTransport::kUdp &&
+                   FindProxyInEnvironment(names_[next_].server.host)) {
+          // The proxy knows names that we cannot look up, and connects to them by name.
+          found_[next_] = {{{}, names_[next_].server.port}};
+          Report();
         } else {
           log::Warn("{}: {}", resolved.error().context, resolved.error().code.message());
         }
@@ -110,7 +127,9 @@ void ServerDirectory::Report() {
       if (names_[i].relay) {
         servers.relays.push_back({.address = address,
                                   .username = names_[i].username,
-                                  .password = names_[i].password.Clone()});
+                                  .password = names_[i].password.Clone(),
+                                  .transport = names_[i].transport,
+                                  .name = names_[i].server.host});
       } else {
         servers.stun.push_back(address);
       }

@@ -22,12 +22,13 @@ namespace floe::daemon {
 struct ServerName {
   config::HostPort server;
   bool relay = false;
-  std::string username;  // Of a relay.
+  ice::RelayTransport transport = ice::RelayTransport::kUdp;  // Of a relay.
+  std::string username;                                       // Of a relay.
   SecretString password;
 };
 
-/// The servers of floe.toml that this version can use: TURN over TCP and TLS is left out. With a
-/// shared secret, credentials are made that are good for a day from `unix_time`.
+/// The servers of floe.toml. With a shared secret, credentials are made that are good for a day
+/// from `unix_time`.
 [[nodiscard]] std::vector<ServerName> ConfiguredServers(const config::Config& config,
                                                         std::chrono::seconds unix_time);
 

@@ -100,6 +100,24 @@ control::WallTime WallClock::At(TimePoint time) const {
   return wall + std::chrono::duration_cast<std::chrono::milliseconds>(time - at);
 }
 
+/// How the packets leave this machine: by our relay's transport if we use one.
+control::PathTransport TransportOf(const engine::Engine& engine, const ice::Path& path) {
+  const auto relay = engine.gatherer().RelayTransportOf(path.local);
+  if (!relay) {
+    return path.local.transport == Transport::kTcp ? control::PathTransport::kTcp
+                                                   : control::PathTransport::kUdp;
+  }
+  switch (*relay) {
+    case ice::RelayTransport::kUdp:
+      return control::PathTransport::kUdp;
+    case ice::RelayTransport::kTcp:
+      return control::PathTransport::kTcp;
+    case ice::RelayTransport::kTls:
+      return control::PathTransport::kTls;
+  }
+  return control::PathTransport::kUdp;
+}
+
 control::PathStatus MakePathStatus(const engine::Engine& engine, engine::PeerId peer,
                                    const ReportContext& context) {
   control::PathStatus status{.mtu = context.config.tun.mtu};
@@ -118,6 +136,7 @@ control::PathStatus MakePathStatus(const engine::Engine& engine, engine::PeerId 
   status.remote_type = link.path()->remote_type;
   status.local = link.path()->local;
   status.remote = link.path()->remote;
+  status.transport = TransportOf(engine, *link.path());
   if (link.times().path_since) {
     status.since = context.clock.At(*link.times().path_since);
   }
