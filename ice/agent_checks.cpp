@@ -155,7 +155,8 @@ void Agent::HandlePairTimeout(TimePoint now, Pair& pair) {
     case PairState::kFailed: {
       const Pair* current = selected();
       if (current == nullptr || !IsAlive(*current) ||
-          TierOf(pair.local.type, pair.remote.type, pair.local.base.transport) < current->tier()) {
+          TierOf(pair.local.type, pair.remote.type, pair.local.base.transport,
+                 pair.local.relay_transport) < current->tier()) {
         checklist_.Trigger(pair);
         WakeChecks(now);
       } else {

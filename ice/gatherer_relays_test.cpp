@@ -242,6 +242,20 @@ TEST_F(RelayTest, ReachesTlsWithinASecondWhereAllElseIsBlocked) {
   EXPECT_EQ(gatherer_.RelayTransportOf(Relayed()), kTls);
 }
 
+TEST_F(RelayTest, KeepsTheHeadStartsWhenTheNetworkComesBack) {
+  Begin({kUdp, kTcp, kTls});
+  Run(seconds(5));
+  gatherer_.SetLocalAddresses(now_, {});
+  Run(seconds(30));
+  EXPECT_THAT(Relays(), IsEmpty());
+
+  gatherer_.SetLocalAddresses(now_, {kHome});
+  gatherer_.HandleNetworkChange(now_);
+  Run(milliseconds(100));
+  EXPECT_THAT(Relays(), ElementsAre(kUdp));
+  EXPECT_THAT(opened_, IsEmpty());
+}
+
 TEST_F(RelayTest, GivesTcpTheHeadStartOverTls) {
   udp_works = false;
   Begin({kUdp, kTcp, kTls});

@@ -66,17 +66,18 @@ void Relay::SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>& a
   for (const auto& way : ways_) {
     if (is_gone(*way)) {
       way->HandleAddressGone(now, BaseFor(*way));
-    } else if (way->state() == RelayWay::State::kIdle && way->failures() == 0) {
-      way->start_at = now;
     }
   }
-  race_at_ = race_at_.value_or(now);
+  BeginRace(now);
   Plan(now);
 }
 
 void Relay::HandleNetworkChange(TimePoint now) {
   for (const auto& way : ways_) {
     way->HandleNetworkChange(now);
+  }
+  if (race_at_) {  // Not after Close().
+    BeginRace(now);
   }
   Plan(now);
 }
@@ -222,11 +223,20 @@ RelayWay* Relay::Best(TimePoint now) const {
   return best;
 }
 
+void Relay::BeginRace(TimePoint now) {
+  const bool any = std::ranges::any_of(
+      ways_, [](const auto& way) { return way->state() != RelayWay::State::kIdle; });
+  race_at_ = any ? race_at_.value_or(now) : now;
+}
+
 void Relay::Plan(TimePoint now) {
   if (!race_at_) {
     return;
   }
   const RelayWay* best = Best(now);
+  if (std::exchange(had_best_, best != nullptr) && best == nullptr) {
+    race_at_ = now;
+  }
   // An allocation that is gone is asked for again the same way first.
   const bool none = std::ranges::none_of(
       ways_, [](const auto& way) { return way->state() != RelayWay::State::kIdle; });

@@ -78,6 +78,8 @@ class Relay {
   /// Which of our addresses this way starts from; nothing if none will do. Of no meaning to
   /// streams, but they need an address too.
   [[nodiscard]] std::optional<SocketAddress> BaseFor(const RelayWay& way) const;
+  /// Where nothing is under way, the ways get their head starts once more.
+  void BeginRace(TimePoint now);
   /// After every input: starts and stops what should be.
   void Plan(TimePoint now);
   void PlanWay(TimePoint now, RelayWay& way, const RelayWay* best);
@@ -87,6 +89,7 @@ class Relay {
   std::vector<SocketAddress> addresses_;
   std::vector<std::unique_ptr<RelayWay>> ways_;  // The best first.
   std::optional<TimePoint> race_at_;             // When the race began, or will.
+  bool had_best_ = false;                        // After the last input.
 };
 
 }  // namespace floe::ice

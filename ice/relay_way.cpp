@@ -153,6 +153,9 @@ void RelayWay::Forget() {
 
 void RelayWay::Fail(TimePoint now, int code, std::string_view reason) {
   const bool worked = !relayed_.empty();
+  if (worked) {
+    code = 0;  // Of something else than an Allocate: a server that has restarted says 400 and 401.
+  }
   Stop(now);
   turn_ += worked ? 0U : 1U;  // One that has worked is asked from there again.
   failures_ = worked ? 0U : failures_;
@@ -199,10 +202,9 @@ void RelayWay::HandleNetworkChange(TimePoint now) {
     Drain(now);
   } else if (state_ != State::kIdle && now - started_ >= kMayBeLost) {
     Stop(now);
-    start_at = now;
-  } else if (state_ == State::kIdle && not_before_ && *not_before_ - now <= kRetries.back()) {
+  } else if (state_ == State::kIdle && not_before_ && *not_before_ - now < kBusyPause) {
     not_before_ = now;
-    start_at = now;
+    start_at.reset();
   }
 }
 

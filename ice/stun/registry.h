@@ -68,6 +68,7 @@ enum class AttributeType : std::uint16_t {
   kResponseOrigin = 0x802B,
   kOtherAddress = 0x802C,
   kMobilityTicket = 0x8030,
+  kDraftAdditionalAddressFamily = 0x8032,  // draft-ietf-tram-turnbis had it there; coturn still has
   kNomination = 0xC001,  // draft-thatcher-ice-renomination; unassigned, but what others send
 };
 

@@ -241,6 +241,7 @@ class Client {
   const SocketAddress server_;
   IpFamily family_;
   bool both_families_;
+  bool ipv6_is_left_ = false;  // Asking for both was refused, and for IPv6 alone is untried.
   bool mobile_;
   RandomSource& random_;
   ClientState state_ = ClientState::kAllocating;

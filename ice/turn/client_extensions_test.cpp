@@ -134,9 +134,22 @@ TEST_F(ClientExtensionsTest, TakesOneFamilyWhereTheServerHasNoOther) {
   EXPECT_FALSE(client_->Send(now_, kPeer6, AsBytes("x")));
 }
 
+TEST_F(ClientExtensionsTest, AsksForOneFamilyWhereBothAreRefused) {
+  for (const ErrorCode code : {ErrorCode::kAddressFamilyNotSupported, ErrorCode::kBadRequest}) {
+    Make();
+    Challenge();
+    Refuse(code);
+    Expect(Method::kAllocate);
+    EXPECT_FALSE(Sent().Find(AttributeType::kAdditionalAddressFamily));
+    EXPECT_FALSE(Sent().Find(AttributeType::kRequestedAddressFamily));
+  }
+}
+
 TEST_F(ClientExtensionsTest, AsksForIpv6AloneWhereThereIsNoIpv4) {
   Make();
   Challenge();
+  Refuse(ErrorCode::kAddressFamilyNotSupported);
+  Expect(Method::kAllocate);
   Refuse(ErrorCode::kAddressFamilyNotSupported);
   Expect(Method::kAllocate);
   EXPECT_EQ(stun::FindU8(Sent(), AttributeType::kRequestedAddressFamily), stun::kFamilyIpv6);

@@ -83,8 +83,16 @@ void Client::Finish(TimePoint now, const AllocateIntent& /*intent*/, const Outco
     Start(now, MakeAllocate());
     return;
   }
-  if (outcome.code == ErrorCode::kAddressFamilyNotSupported && both_families_) {
-    both_families_ = false;  // RFC 8656 section 7.4: not this family again. It may be IPv6 alone.
+  if (both_families_ && (outcome.code == ErrorCode::kAddressFamilyNotSupported ||
+                         outcome.code == ErrorCode::kBadRequest)) {
+    both_families_ =
+        false;  // A server may have IPv4 and not both: coturn with an external address.
+    ipv6_is_left_ = true;
+    Start(now, MakeAllocate());
+    return;
+  }
+  if (outcome.code == ErrorCode::kAddressFamilyNotSupported && ipv6_is_left_) {
+    ipv6_is_left_ = false;  // RFC 8656 section 7.4: not the same family again.
     family_ = IpFamily::kIpv6;
     Start(now, MakeAllocate());
     return;

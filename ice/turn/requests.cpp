@@ -54,7 +54,8 @@ struct Encode {
     if (allocate.family == IpFamily::kIpv6) {
       request.AddU8(AttributeType::kRequestedAddressFamily, stun::kFamilyIpv6);
     } else if (allocate.both_families) {
-      request.AddU8(AttributeType::kAdditionalAddressFamily, stun::kFamilyIpv6);
+      request.AddU8(AttributeType::kAdditionalAddressFamily, stun::kFamilyIpv6)
+          .AddU8(AttributeType::kDraftAdditionalAddressFamily, stun::kFamilyIpv6);
     }
     if (allocate.mobile) {
       request.AddFlag(AttributeType::kMobilityTicket);

@@ -164,6 +164,7 @@ void Runtime::MakeEngine() {
               },
           .on_close =
               [this](ice::StreamId id, std::string_view reason) {
+                HandleRelayTrouble(reason);
                 engine_->HandleRelayStreamClosed(uv::Loop::Now(), id, reason);
                 Flush();
               }});
@@ -341,6 +342,15 @@ void Runtime::HandleNotice(const engine::Notice& notice) {
   } else if (const auto* refused = std::get_if<ice::RelayRefused>(&notice)) {
     log::Warn("relay {}: refuses us: {} {}; check its user name and password",
               ToString(refused->server), refused->code, refused->reason);
+  }
+}
+
+void Runtime::HandleRelayTrouble(std::string_view reason) {
+  constexpr std::size_t kMaxTroubles = 32;
+  // A network that lets nothing through is common and no news; a wrong certificate is.
+  if (reason.starts_with("TLS with ") && relay_troubles_.size() < kMaxTroubles &&
+      relay_troubles_.emplace(reason).second) {
+    log::Warn("relay: {}", reason);
   }
 }
 

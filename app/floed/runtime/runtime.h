@@ -4,9 +4,12 @@
 
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -55,6 +58,8 @@ class Runtime {
   bool FlushTransmits();
   void HandleAction(engine::Action action);
   void HandleNotice(const engine::Notice& notice);
+  /// Says what keeps us from a relay, where people should know of it; each once.
+  void HandleRelayTrouble(std::string_view reason);
   void HandleSignal(int signal);
   void HandleTimer();
   void Fail(const Error& error);
@@ -77,6 +82,7 @@ class Runtime {
   std::vector<std::unique_ptr<uv::Resolver>> endpoint_resolvers_;
   std::unique_ptr<uv::Timer> timer_;
   std::vector<bool> complained_;  // By StreamId: that it cannot be reached has been said.
+  std::set<std::string, std::less<>> relay_troubles_;
   bool flushing_ = false;
   bool stopping_ = false;
   std::chrono::nanoseconds suspended_{0};  // How long the machine has slept since it started.
