@@ -64,8 +64,8 @@ class ConfigReader {
 };
 
 /// Reads an array of URLs with `parse`; refuses the first that is none.
-template <typename Url>
-void ReadUrls(const Section& section, Result<Url, UrlError> (*parse)(std::string_view),
+template <typename Url, typename Error>
+void ReadUrls(const Section& section, Result<Url, Error> (*parse)(std::string_view),
               std::string_view example, std::vector<Url>& urls) {
   for (const Text& text : section.Strings("urls")) {
     auto url = parse(text.text);

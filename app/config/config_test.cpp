@@ -119,8 +119,8 @@ secret_file = "turn.password"
 )"));
 
   ASSERT_EQ(config.rendezvous.size(), 2U);
-  EXPECT_EQ(config.rendezvous[0].server, (HostPort{"198.51.100.10", 8080}));
-  EXPECT_TRUE(config.rendezvous[1].tls);
+  EXPECT_EQ(config.rendezvous[0].url.port, 8080);
+  EXPECT_TRUE(config.rendezvous[1].url.secure);
   EXPECT_EQ(config.stun.at(0).server, (HostPort{"198.51.100.11", 3478}));
   ASSERT_EQ(config.relays.size(), 2U);
   EXPECT_EQ(config.relays[0].urls.at(1).transport, RelayTransport::kTls);
@@ -448,7 +448,7 @@ TEST_F(ConfigTest, RefusesAKeepaliveThatIsNone) {
 
 TEST_F(ConfigTest, RefusesUrlsThatDoNotFit) {
   ExpectRefused(kNode + std::string("[rendezvous]\nurls = [\"https://rv.example\"]\n"),
-                "5:9: rendezvous.urls: has a scheme that does not fit here; write it like \"wss:");
+                "5:9: rendezvous.urls: the scheme must be ws:// or wss://; write it like \"wss:");
   ExpectRefused(kNode + std::string("[stun]\nurls = [\"stun:a\", \"stun:b:0\"]\n"),
                 "5:19: stun.urls: has no valid port; write it like \"stun:");
   ExpectRefused(kNode + std::string("[[relay]]\nurls = [\"turn:\"]\nsecret_file = \"a.key\"\n"),

@@ -1,7 +1,7 @@
 // The address that follows from a node's public key.
 //
-// Source: DESIGN.md, Wire: the first 48 bits are fd66:6c6f:6500 ("floe" in ASCII), the other 80 are
-// BLAKE2b (RFC 7693) of the key, with an output of 10 bytes and no key.
+// The first 48 bits are fd66:6c6f:6500 ("floe" in ASCII), the other 80 are BLAKE2b (RFC 7693) of
+// the key, with an output of 10 bytes and no key.
 
 #pragma once
 

@@ -9,8 +9,6 @@
 namespace floe::config {
 namespace {
 
-constexpr std::uint16_t kHttpPort = 80;
-constexpr std::uint16_t kHttpsPort = 443;
 constexpr std::uint16_t kStunPort = 3478;      // RFC 8489 section 8.1
 constexpr std::uint16_t kStunTlsPort = 5349;   // RFC 8489 section 8.1
 constexpr std::size_t kLongestHostName = 253;  // characters, RFC 1035 section 2.3.4
@@ -23,13 +21,6 @@ bool IsNameCharacter(char c) {
 bool IsHostName(std::string_view text) {
   return !text.empty() && text.size() <= kLongestHostName && text.front() != '.' &&
          text.front() != '-' && std::ranges::all_of(text, IsNameCharacter);
-}
-
-// RFC 3986 section 3.3 and 3.4: what may stand in a path and its query. No fragment.
-bool IsPath(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) {
-    return c > ' ' && c < 0x7F && c != '#' && c != '"' && c != '<' && c != '>' && c != '\\';
-  });
 }
 
 /// Takes `prefix` off the front of `text`, if it is there. Schemes know no case (RFC 3986
@@ -107,8 +98,6 @@ std::string_view ToString(UrlError error) {
       return "has no valid port";
     case UrlError::kBadTransport:
       return "asks for a transport that floe does not speak";
-    case UrlError::kBadPath:
-      return "has something behind the port that does not belong there";
   }
   return "is no valid URL";
 }
@@ -122,27 +111,12 @@ Result<HostPort, UrlError> ParseHostPort(std::string_view text) {
   return ParseAuthority(text, std::nullopt);
 }
 
-Result<RendezvousUrl, UrlError> ParseRendezvousUrl(std::string_view text) {
-  RendezvousUrl url;
-  url.text = text;
-  url.tls = Consume(text, "wss://");
-  if (!url.tls && !Consume(text, "ws://")) {
-    return Fail(UrlError::kBadScheme);
+Result<RendezvousUrl, signaling::UrlError> ParseRendezvousUrl(std::string_view text) {
+  auto url = signaling::ParseUrl(text);
+  if (!url) {
+    return Fail(url.error());
   }
-  const std::size_t authority_end = std::min(text.find('/'), text.size());
-  const auto server =
-      ParseAuthority(text.substr(0, authority_end), url.tls ? kHttpsPort : kHttpPort);
-  if (!server) {
-    return Fail(server.error());
-  }
-  if (authority_end != text.size()) {
-    url.path = text.substr(authority_end);
-  }
-  if (!IsPath(url.path)) {
-    return Fail(UrlError::kBadPath);
-  }
-  url.server = *server;
-  return url;
+  return RendezvousUrl{std::string(text), *std::move(url)};
 }
 
 Result<StunUrl, UrlError> ParseStunUrl(std::string_view text) {

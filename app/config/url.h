@@ -1,6 +1,7 @@
 // The addresses of servers as they are written in floe.toml.
 //
-// Source: RFC 7064 (stun:), RFC 7065 (turn:, turns:), RFC 6455 section 3 (ws:, wss:).
+// Those of rendezvous are read by signaling/url.h.  Source: RFC 7064 (stun:), RFC 7065 (turn:,
+// turns:).
 
 #pragma once
 
@@ -9,6 +10,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "signaling/url.h"
 
 namespace floe::config {
 
@@ -17,7 +19,6 @@ enum class UrlError : std::uint8_t {
   kBadHost,       // Empty, or a character that no name and no address has; or user information.
   kBadPort,       // Missing where it is required, not a number, 0, or above 65535.
   kBadTransport,  // A ?transport= that floe does not speak with this scheme.
-  kBadPath,       // Something behind the port that does not belong there.
 };
 
 [[nodiscard]] std::string_view ToString(UrlError error);
@@ -35,9 +36,7 @@ struct HostPort {
 
 struct RendezvousUrl {
   std::string text;  // As it was written.
-  bool tls = false;
-  HostPort server;  // Port 80 or 443 unless written.
-  std::string path = "/";
+  signaling::Url url;
 };
 
 struct StunUrl {
@@ -53,11 +52,11 @@ struct RelayUrl {
   RelayTransport transport = RelayTransport::kUdp;
 };
 
+/// See signaling::ParseUrl().
+[[nodiscard]] Result<RendezvousUrl, signaling::UrlError> ParseRendezvousUrl(std::string_view text);
+
 /// "host:port"; the port is required.
 [[nodiscard]] Result<HostPort, UrlError> ParseHostPort(std::string_view text);
-
-/// "ws://host[:port][/path]" or "wss://...".
-[[nodiscard]] Result<RendezvousUrl, UrlError> ParseRendezvousUrl(std::string_view text);
 
 /// "stun:host[:port]".
 [[nodiscard]] Result<StunUrl, UrlError> ParseStunUrl(std::string_view text);

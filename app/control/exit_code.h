@@ -1,5 +1,4 @@
-// What the programs tell the shell. Scripts lean on these numbers.  Source: DESIGN.md, Command
-// line.
+// What the programs tell the shell. Scripts lean on these numbers.
 
 #pragma once
 

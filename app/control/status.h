@@ -1,6 +1,6 @@
 // What a node knows about itself and its peers, as `floe status` shows it and scripts read it.
 //
-// Source: DESIGN.md, Command line: schema floe.status/1, to which fields are only ever added.
+// The schema is floe.status/1, to which fields are only ever added.
 
 #pragma once
 

@@ -10,7 +10,7 @@ namespace {
 
 using test::SampleStatus;
 
-// DESIGN.md, Command line: the fields and words that scripts lean on, in this order.
+// The fields and words that scripts lean on, in this order.
 constexpr const char* kGolden =
     R"({"schema":"floe.status/1",)"
     R"("node":{"name":"laptop","public_key":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",)"

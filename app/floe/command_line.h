@@ -1,4 +1,4 @@
-// The arguments of `floe`, as plain values.  Source: DESIGN.md, Command line.
+// The arguments of `floe`, as plain values. The manual page is packaging/man/floe.1.
 
 #pragma once
 

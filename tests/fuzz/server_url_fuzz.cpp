@@ -19,9 +19,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     FLOE_CHECK(!relay->server.host.empty() && relay->server.port != 0);
     FLOE_CHECK(floe::config::ParseHostPort(ToString(relay->server)) == relay->server);
   }
-  if (const auto url = floe::config::ParseRendezvousUrl(text)) {
-    FLOE_CHECK(!url->server.host.empty() && url->server.port != 0);
-  }
   if (const auto url = floe::signaling::ParseUrl(text)) {
     FLOE_CHECK(floe::signaling::ParseUrl(ToString(*url)) == *url);
   }

@@ -10,9 +10,9 @@
 
 namespace floe::sim {
 
-/// What a datagram looks like by its first bytes, as DESIGN.md demultiplexes them: "stun-request",
-/// "stun-indication", "stun-success", "stun-error", "channel-data", "wg-initiation", "wg-response",
-/// "wg-cookie", "wg-data" or "other".
+/// What a datagram looks like by its first bytes, as one UDP socket demultiplexes them:
+/// "stun-request", "stun-indication", "stun-success", "stun-error", "channel-data",
+/// "wg-initiation", "wg-response", "wg-cookie", "wg-data" or "other".
 [[nodiscard]] std::string_view KindOf(Bytes datagram);
 
 class TextTrace final : public PacketObserver {

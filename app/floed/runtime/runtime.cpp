@@ -48,9 +48,7 @@ engine::EngineConfig ToEngineConfig(const config::Config& config) {
     result.addresses.push_back(address.ip);
   }
   for (const config::RendezvousUrl& url : config.rendezvous) {
-    if (auto parsed = signaling::ParseUrl(url.text)) {
-      result.rendezvous.push_back(std::move(*parsed));
-    }
+    result.rendezvous.push_back(url.url);
   }
   for (const config::PeerConfig& peer : config.peers) {
     engine::PeerConfig entry{.name = peer.name,
