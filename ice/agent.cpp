@@ -284,6 +284,9 @@ std::optional<TimePoint> Agent::NextTimeout() const {
   }
   for (const Pair& pair : checklist_.pairs()) {
     consider(pair.wake);
+    if (pair.valid) {
+      consider(pair.last_answer + kConsentTimeout);
+    }
   }
   return next;
 }

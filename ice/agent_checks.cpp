@@ -84,7 +84,9 @@ void Agent::HandleTimeout(TimePoint now) {
   }
   ForgetOldRequests(now);
   for (Pair& pair : checklist_.pairs()) {
-    if (pair.wake && *pair.wake <= now) {
+    if (pair.valid && now - pair.last_answer >= kConsentTimeout) {
+      LoseConsent(now, pair);
+    } else if (pair.wake && *pair.wake <= now) {
       HandlePairTimeout(now, pair);
     }
   }

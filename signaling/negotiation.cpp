@@ -90,7 +90,8 @@ Negotiation::Verdict Negotiation::JudgeOffer(const Epoch& epoch, std::uint32_t s
   }
   last_offer_ = epoch;
   last_offer_seq_ = seq;
-  if (!IsFresh(epoch)) {
+  const bool is_said_again = epoch == settled_ && !settled_is_ours_ && seq > last_seq_;
+  if (!IsFresh(epoch) && !is_said_again) {
     return Verdict::kReplyStale;
   }
   if (outstanding_ && wins_) {

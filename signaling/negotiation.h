@@ -38,7 +38,8 @@ namespace floe::signaling {
 /// next StartOffer of either side mends it.
 ///
 /// The owner tries again, by StartOffer, while an offer stays unanswered. Nothing else ever needs
-/// repeating: an offer sent twice is a duplicate to the other side.
+/// repeating: an offer sent twice is a duplicate to the other side. One that is said again with
+/// another seq tells a side that has answered it that the answer was lost: it answers anew.
 class Negotiation {
  public:
   enum class Verdict : std::uint8_t {

@@ -154,6 +154,19 @@ TEST_F(NegotiationTest, IgnoresDuplicates) {
   ExpectSettledOn(1000, 0, low_);
 }
 
+TEST_F(NegotiationTest, AnswersAgainWhenTheAnswerWasLost) {
+  Message offer = Offer(low_, 1000);
+  ASSERT_EQ(high_.Judge(offer), Verdict::kAnswerOffer);
+  static_cast<void>(Answer(high_));  // Lost.
+  ASSERT_EQ(low_.Judge(Offer(high_, 2000)), Verdict::kKeepOffer);
+
+  offer.seq = low_.NextSeq();
+  EXPECT_EQ(high_.Judge(offer), Verdict::kAnswerOffer);
+  EXPECT_FALSE(high_.offer_outstanding());
+  EXPECT_EQ(low_.Judge(Answer(high_)), Verdict::kTakeAnswer);
+  ExpectSettledOn(1000, 0, low_);
+}
+
 TEST_F(NegotiationTest, TellsTheSenderOfAStaleOfferWhatToBeat) {
   Settle(low_, high_, 9000);
   low_ = Negotiation(kLow, kHigh);  // Starts again with a clock that is behind.

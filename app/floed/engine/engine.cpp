@@ -171,6 +171,7 @@ void Engine::SetWanted(TimePoint now, PeerId peer, bool wanted) {
 
 void Engine::HandleDatagram(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
                             Bytes datagram) {
+  HandleDueLinks(now);
   if (tunnel::Tunnel::LooksLikeWireGuard(datagram)) {
     if (config_.policy == PathPolicy::kRelayOnly && !has_static_peer_) {
       ++counters_.unwanted_direct;
@@ -262,6 +263,7 @@ void Engine::HandleUnreachable(TimePoint now, const SocketAddress& local,
 }
 
 void Engine::HandlePacket(TimePoint now, Bytes packet) {
+  HandleDueLinks(now);
   tunnel_.HandlePacket(now, packet);
   Drain(now);
 }
@@ -304,10 +306,17 @@ void Engine::HandleTimeout(TimePoint now) {
   if (gatherer_.NextTimeout() && *gatherer_.NextTimeout() <= now) {
     gatherer_.HandleTimeout(now);
   }
+  HandleDueLinks(now);
   if (tunnel_.NextTimeout() && *tunnel_.NextTimeout() <= now) {
     tunnel_.HandleTimeout(now);
   }
   courier_.HandleTimeout(now);
+  Drain(now);
+}
+
+/// Before anything may be sent: after a sleep the consent of a path is over, and no timer has said
+/// so yet.
+void Engine::HandleDueLinks(TimePoint now) {
   std::vector<PeerId> due;
   for (const auto& [time, id] : deadlines_) {
     if (time > now) {
@@ -326,7 +335,6 @@ void Engine::HandleTimeout(TimePoint now) {
       courier_.HandleNetworkChange(now);
     }
   }
-  Drain(now);
 }
 
 std::optional<std::uint16_t> Engine::Ping(TimePoint now, PeerId peer) {
@@ -336,6 +344,7 @@ std::optional<std::uint16_t> Engine::Ping(TimePoint now, PeerId peer) {
     }
     for (const IpAddress& own : config_.addresses) {
       if (own.family == prefix.address.family) {
+        HandleDueLinks(now);
         Pinger::Request request = pinger_.MakeRequest(now, peer, own, prefix.address);
         tunnel_.HandlePacket(now, request.packet);
         Drain(now);

@@ -213,6 +213,7 @@ class Engine {
     std::uint32_t handshakes = 0;  // Repeated since one was completed, or the path was another.
   };
 
+  void HandleDueLinks(TimePoint now);
   void Drain(TimePoint now);
   bool DrainGatherer(TimePoint now);
   bool DrainLink(TimePoint now, PeerId id);

@@ -57,6 +57,7 @@ void Link::SetWanted(TimePoint now, bool wanted) {
     return;
   }
   current_.reset();
+  answered_.reset();
   previous_.reset();
   previous_ends_.reset();
   next_offer_.reset();
@@ -70,10 +71,10 @@ void Link::SetWanted(TimePoint now, bool wanted) {
 }
 
 void Link::HandleRendezvousUp(TimePoint now) {
-  if (wanted_ && !HasGoodPath() &&
-      (!negotiation_.offer_outstanding() || peer_offline_ || offer_lost_)) {
+  if (wanted_ && !HasGoodPath()) {
+    const bool is_under_way = negotiation_.offer_outstanding() && !peer_offline_ && !offer_lost_;
     offers_ = 0;
-    Offer(now);
+    is_under_way ? ResendOffer(now) : Offer(now);  // Its answer may be what is lost.
   } else {
     // What the peer said while we were away is lost, and perhaps what we said: it repeats all.
     RepeatCandidates(MessageKind::kEndOfCandidates);
@@ -123,6 +124,7 @@ void Link::WithdrawOffer() {
   if (!negotiation_.offer_outstanding() && offer_ && previous_) {
     // The session before the offer is the one that both ends know.
     current_ = std::move(previous_);
+    answered_.reset();
     previous_ends_.reset();
     ++agents_version_;
     offer_.reset();
@@ -197,18 +199,24 @@ void Link::ResendOffer(TimePoint now) {
     return;
   }
   offer_->candidates.clear();
-  AddCandidates(*offer_);  // Those found since were told to nobody.
+  AddCandidates(*offer_);                // Those found since were told to nobody.
+  offer_->seq = negotiation_.NextSeq();  // No duplicate: if the peer has answered it, that is lost.
   messages_.push_back(*offer_);
 }
 
-/// Whether our latest offer, whose credentials the current session has, is of this number.
+/// Whether our latest offer, whose credentials the current session has, is of this number. One that
+/// waited too long has none any more.
 bool Link::OfferIsCurrent(std::uint64_t session) const {
-  return offer_ && offer_->session == session;
+  return offer_ && offer_->session == session && current_->state() != ice::State::kFailed;
 }
 
 void Link::Answer(TimePoint now, const Message& offer) {
   offer_.reset();
-  StartAgent(now, ice::Role::kControlled);
+  // Said again, because our answer was lost or is still on its way: both must say the same.
+  if (answered_ != offer.session || current_->state() == ice::State::kFailed) {
+    StartAgent(now, ice::Role::kControlled);
+    answered_ = offer.session;
+  }
   Message answer = MakeMessage(MessageKind::kAnswer);
   AddOurDescription(answer);
   messages_.push_back(std::move(answer));
@@ -230,6 +238,7 @@ void Link::StartAgent(TimePoint now, ice::Role role) {
     previous_ = std::move(current_);
     previous_ends_.reset();
   }
+  answered_.reset();
   current_ = std::make_unique<ice::Agent>(
       now, ice::AgentConfig{.role = role, .local = ice::MakeCredentials(random_)}, random_);
   described_ = false;
@@ -474,6 +483,7 @@ void Link::RetireAgents(TimePoint now) {
     ++agents_version_;
   } else if (current_ && current_->state() == ice::State::kFailed) {
     current_ = std::move(previous_);  // The restart came to nothing; what there was still works.
+    answered_.reset();
     previous_ends_.reset();
     ++agents_version_;
   }

@@ -155,6 +155,7 @@ class Link {
   bool candidates_lost_ = false;  // The peer was not there.
   bool described_ = false;        // Our credentials of the current session have been sent.
   std::unique_ptr<ice::Agent> current_;
+  std::optional<std::uint64_t> answered_;    // The session of the offer that current_ answers.
   std::unique_ptr<ice::Agent> previous_;     // Carries the data until current_ has a path.
   std::optional<TimePoint> previous_ends_;   // Set once current_ has taken over.
   std::optional<signaling::Message> offer_;  // Ours, while it is not answered.
