@@ -3,7 +3,8 @@
 #
 #   unit         formatting, layering, unit tests, the simulator, integration tests (debug build with sanitizers)
 #   fuzz-replay  every input the fuzzers have kept
-#   sim          every NAT against every other in the simulator, 1,000 runs of each pair (FLOE_SIM_SEEDS), release build
+#   sim          every NAT against every other in the simulator, 1,000 runs of each pair (FLOE_SIM_SEEDS), and 10,000
+#                short lives in a bad world (FLOE_SIM_LIVES), release build
 #   netns        whole programs in network namespaces, behind real NATs (root)
 #   package      the .deb packages in bare, booted Debian systems (root)
 #   lab          the laboratory proves itself: its NATs, delays and losses (root, two minutes)
@@ -34,7 +35,7 @@ heading() {
 
 # Both builds are made once, however many groups ask. Of the release build, only what is used here.
 declare -A options=([debug]="" [release]="-DFLOE_TESTS=ON")
-declare -A targets=([debug]=all [release]="floed floe floe-rendezvous floe_package_files floe_sim_matrix_test")
+declare -A targets=([debug]=all [release]="floed floe floe-rendezvous floe_package_files floe_sim_matrix_test floe_sim_soak_test")
 declare -A built=()
 build() {
   local preset=$1 status=0
@@ -118,6 +119,7 @@ run_fuzz_replay() { run_ctest fuzz-replay debug -R '^fuzz\.'; }
 
 run_sim() {
   FLOE_SIM_SEEDS=${FLOE_SIM_SEEDS:-1000} run_ctest sim release -R '^All/MatrixTest\.'
+  FLOE_SIM_EVENTS=1 FLOE_SIM_NODES=2 FLOE_SIM_SEEDS=${FLOE_SIM_LIVES:-10000} run_ctest lives release -R '^SoakTest\.'
 }
 
 run_netns() {

@@ -50,6 +50,17 @@ Fleet::Fleet(FleetOptions options) : options_(std::move(options)), sim_(options_
   }
 }
 
+std::vector<Host*> Fleet::servers() const {
+  std::vector<Host*> hosts;
+  for (const Rendezvous& rendezvous : rendezvous_) {
+    hosts.push_back(rendezvous.host);
+  }
+  for (const Relay& relay : relays_) {
+    hosts.push_back(relay.host);
+  }
+  return hosts;
+}
+
 void Fleet::Start(std::size_t node) {
   Member& member = members_[node];
   engine::EngineConfig config{

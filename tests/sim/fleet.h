@@ -54,6 +54,9 @@ class Fleet {
 
   [[nodiscard]] Host& host(std::size_t node) { return *members_[node].host; }
 
+  /// Of the rendezvous and relays, whether they run or not.
+  [[nodiscard]] std::vector<Host*> servers() const;
+
   /// Requires that it runs.
   [[nodiscard]] EngineNode& node(std::size_t node) { return *members_[node].node; }
 

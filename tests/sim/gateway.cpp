@@ -116,10 +116,14 @@ bool Gateway::PassesStream(Direction direction, Flow& flow) const {
   return true;
 }
 
-void Gateway::Reboot() {
-  ++epoch_;
+void Gateway::ForgetMappings() {
   nat_.Reset();
   firewall_.Reset();
+}
+
+void Gateway::Reboot() {
+  ++epoch_;
+  ForgetMappings();
   if (outside_) {
     outer_.Detach(*outside_);
     const IpAddress old = *outside_;

@@ -59,6 +59,9 @@ class Gateway {
   /// becomes what the outer zone sees.
   [[nodiscard]] bool PassesStream(Direction direction, Flow& flow) const;
 
+  /// Mappings and firewall states are lost, as when they time out. The address stays.
+  void ForgetMappings();
+
   /// Power off and on: mappings and firewall states are lost, streams through it die, and a NAT
   /// gets another outside address.
   void Reboot();
