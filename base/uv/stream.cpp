@@ -37,7 +37,8 @@ Result<void> SetMark(const uv_tcp_t* handle, std::uint32_t fwmark) {
 }  // namespace
 
 Result<std::unique_ptr<Stream>> Stream::ConnectTcp(Loop& loop, const SocketAddress& remote,
-                                                   TimePoint deadline, std::uint32_t fwmark) {
+                                                   TimePoint deadline, std::uint32_t fwmark,
+                                                   const IpAddress* from) {
   const auto family = static_cast<unsigned int>(ToNative(remote.ip.family));
   auto handle = MakeHandle<uv_tcp_t>(
       [&](uv_tcp_t* raw) { return uv_tcp_init_ex(loop.raw(), raw, family); }, "uv_tcp_init");
@@ -48,6 +49,12 @@ Result<std::unique_ptr<Stream>> Stream::ConnectTcp(Loop& loop, const SocketAddre
   if (fwmark != 0) {
     if (auto marked = SetMark(raw, fwmark); !marked) {
       return Fail(std::move(marked.error()));
+    }
+  }
+  if (from != nullptr) {
+    const NativeAddress local(SocketAddress{*from, 0});
+    if (const int status = uv_tcp_bind(raw, local.get(), 0); status != 0) {
+      return Fail(MakeError(status, "bind " + ToString(*from)));
     }
   }
   uv_tcp_nodelay(raw, 1);

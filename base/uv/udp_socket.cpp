@@ -71,10 +71,11 @@ Result<void> Configure(int fd, IpFamily family, std::uint32_t fwmark) {
 }
 
 /// Binds and returns the port.
-Result<std::uint16_t> Bind(int fd, IpFamily family, std::uint16_t port) {
-  const NativeAddress wildcard(SocketAddress{.ip = {.family = family}, .port = port});
-  if (bind(fd, wildcard.get(), wildcard.size()) != 0) {
-    const std::string name = "UDP port " + std::to_string(port);
+Result<std::uint16_t> Bind(int fd, const SocketAddress& local) {
+  const NativeAddress native(local);
+  if (bind(fd, native.get(), native.size()) != 0) {
+    const std::string name = local.ip.is_unspecified() ? "UDP port " + std::to_string(local.port)
+                                                       : "UDP address " + ToString(local);
     return Fail(LastError(errno == EADDRINUSE ? name + " is in use" : "bind " + name));
   }
   sockaddr_storage bound{};
@@ -83,7 +84,7 @@ Result<std::uint16_t> Bind(int fd, IpFamily family, std::uint16_t port) {
     return Fail(LastError("getsockname"));
   }
   const auto address = FromNative(reinterpret_cast<const sockaddr*>(&bound));
-  return address ? address->port : port;
+  return address ? address->port : local.port;
 }
 
 template <typename Info>
@@ -188,6 +189,15 @@ UdpSocket::UdpSocket(UdpSocket&& other) noexcept = default;
 UdpSocket& UdpSocket::operator=(UdpSocket&& other) noexcept = default;
 
 Result<UdpSocket> UdpSocket::Open(IpFamily family, std::uint16_t port, std::uint32_t fwmark) {
+  return Open(SocketAddress{.ip = {.family = family}, .port = port}, fwmark);
+}
+
+Result<UdpSocket> UdpSocket::OpenAt(const SocketAddress& local) {
+  return Open(local, /*fwmark=*/0);
+}
+
+Result<UdpSocket> UdpSocket::Open(const SocketAddress& local, std::uint32_t fwmark) {
+  const IpFamily family = local.ip.family;
   UniqueFd fd(socket(ToNative(family), SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
   if (!fd) {
     return Fail(LastError(family == IpFamily::kIpv4 ? "open an IPv4 UDP socket"
@@ -197,7 +207,7 @@ Result<UdpSocket> UdpSocket::Open(IpFamily family, std::uint16_t port, std::uint
     return Fail(std::move(configured.error()));
   }
   EnlargeBuffers(fd.get());
-  auto bound = Bind(fd.get(), family, port);
+  auto bound = Bind(fd.get(), local);
   if (!bound) {
     return Fail(std::move(bound.error()));
   }

@@ -30,8 +30,9 @@ struct UdpCounters {
   std::uint64_t send_dropped = 0;  // Sends that ended as kDropped.
 };
 
-/// Bound to the wildcard address of one family; a node has one for IPv4 and one for IPv6. No call
-/// blocks. Datagrams that do not fit the way are fragmented, not refused.
+/// Bound to the wildcard address of one family, of which a node has one for IPv4 and one for IPv6,
+/// or to one address. No call blocks. Datagrams that do not fit the way are fragmented, not
+/// refused.
 class UdpSocket {
  public:
   static constexpr std::size_t kMaxDatagram = 2048;  // bytes, received
@@ -46,6 +47,9 @@ class UdpSocket {
   /// sentence: "UDP port 41820 is in use".
   [[nodiscard]] static Result<UdpSocket> Open(IpFamily family, std::uint16_t port,
                                               std::uint32_t fwmark = 0);
+
+  /// Bound to one address of this machine. Port 0 lets the kernel choose.
+  [[nodiscard]] static Result<UdpSocket> OpenAt(const SocketAddress& local);
 
   ~UdpSocket();
   UdpSocket(UdpSocket&& other) noexcept;
@@ -79,6 +83,8 @@ class UdpSocket {
   struct Batch;  // What one recvmmsg() writes to.
 
   UdpSocket(UniqueFd fd, IpFamily family, std::uint16_t port);
+
+  [[nodiscard]] static Result<UdpSocket> Open(const SocketAddress& local, std::uint32_t fwmark);
 
   void Deliver(std::size_t index, const OnDatagram& on_datagram);
 

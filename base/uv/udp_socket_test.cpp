@@ -68,6 +68,21 @@ TEST_P(UdpSocketTest, TellsBothAddressesOfADatagram) {
   EXPECT_EQ(received[0].remote, Loopback(a_));
 }
 
+TEST_P(UdpSocketTest, HearsOnlyWhatIsSentToTheAddressItIsBoundTo) {
+  const SocketAddress any = At(GetParam() == IpFamily::kIpv4 ? "127.0.0.1" : "::1", 0);
+
+  auto bound = UdpSocket::OpenAt(any);
+
+  ASSERT_TRUE(bound) << bound.error().context;
+  const SocketAddress local{any.ip, bound->port()};
+  ASSERT_EQ(a_.Send({}, local, AsBytes("hello")), SendResult::kSent);
+  const auto received = ReceiveAll(*bound);
+  ASSERT_EQ(received.size(), 1U);
+  EXPECT_EQ(received[0].local, local);
+  EXPECT_EQ(UdpSocket::OpenAt(local).error().code, std::errc::address_in_use);
+  EXPECT_EQ(UdpSocket::OpenAt(At("192.0.2.77", 0)).error().code, std::errc::address_not_available);
+}
+
 TEST_P(UdpSocketTest, AnswersFromTheAddressItWasSentTo) {
   ASSERT_EQ(a_.Send({}, Loopback(b_), AsBytes("question")), SendResult::kSent);
   const auto question = ReceiveAll(b_);
