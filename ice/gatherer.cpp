@@ -170,11 +170,13 @@ void Gatherer::HandleTimeout(TimePoint now) {
   DrainRelays(now);
 }
 
+bool Gatherer::is_settled() const {
+  return std::ranges::all_of(bindings_, &Binding::settled) &&
+         std::ranges::all_of(relays_, [](const NamedRelay& entry) { return entry.relay->settled(); });
+}
+
 void Gatherer::ReportIfDone() {
-  const bool done =
-      std::ranges::all_of(bindings_, &Binding::settled) &&
-      std::ranges::all_of(relays_, [](const NamedRelay& entry) { return entry.relay->settled(); });
-  if (done && !done_) {
+  if (is_settled() && !done_) {
     done_ = true;
     events_.emplace_back(GatheringDone{});
   }

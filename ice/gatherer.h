@@ -132,6 +132,8 @@ class Gatherer {
     return disclosure_.Tell(candidate);
   }
 
+  /// Whether every server has answered or been given up for the time being.
+  [[nodiscard]] bool is_settled() const;
   [[nodiscard]] NatKind nat() const;
   [[nodiscard]] bool IsRelayed(const SocketAddress& base) const;
   /// The relay server behind a relayed base, for the user's eyes.
