@@ -172,7 +172,8 @@ void Gatherer::HandleTimeout(TimePoint now) {
 
 bool Gatherer::is_settled() const {
   return std::ranges::all_of(bindings_, &Binding::settled) &&
-         std::ranges::all_of(relays_, [](const NamedRelay& entry) { return entry.relay->settled(); });
+         std::ranges::all_of(relays_,
+                             [](const NamedRelay& entry) { return entry.relay->settled(); });
 }
 
 void Gatherer::ReportIfDone() {

@@ -33,10 +33,10 @@ def in_parallel(jobs) -> None:
             done.result()
 
 
-def pair(net: FloeLab, place: Place, stack: str, role: str, floe_args=(), peer_args=(), delay: float = 0, change=None):
+def pair(net: FloeLab, place: Place, stack: str, role: str, floe_args=(), peer_args=(), delay: float = 0, change=None, env=None):
     other = {"controlling": "controlled", "controlled": "controlling"}[role]
     with setup:
-        floe = Agent(place.a, "floe", role, *floe_args)
+        floe = Agent(place.a, "floe", role, *floe_args, env=env)
         peer = Agent(place.b, stack, other, *peer_args)
     Signaling(floe, peer, delay, change)
     return floe, peer
@@ -77,19 +77,22 @@ def test_paths(net: FloeLab):
 
 
 def test_relay_only(net: FloeLab):
-    stun, relay, turn = servers(net)
+    """By each transport to the relay; coturn's certificate is of the laboratory's own authority."""
+    stun, _, turn = servers(net)
+    login = ["--turn-user", turn.user, "--turn-pass", turn.password, "--relay-only"]
 
-    def one(stack, role):
-        with case(f"{stack}/{role}") as note:
-            place = Place(net, "none", "none")
-            floe, peer = pair(net, place, stack, role, [*stun, *relay, "--relay-only"], stun)
+    def one(stack, role, transport, uri):
+        with case(f"{stack}/{role}/{transport}") as note:
+            place = Place(net, "eim_apdf", "eim_apdf")
+            floe, peer = pair(net, place, stack, role, [*stun, "--turn", uri, *login], stun, env={"SSL_CERT_FILE": str(turn.ca)})
             link(floe, peer, note)
             told = floe.values("candidate")
-            expect(told and all(" typ relay" in line and "raddr 0.0.0.0 rport 9" in line for line in told), str(told))
+            expect(told and all(" typ relay " in line and line.endswith(("raddr 0.0.0.0 rport 9", "raddr :: rport 9")) for line in told), str(told))
             expect(kinds_of(floe)[0] == "relay", f"took {kinds_of(floe)}")
             expect(place.a.ip not in "\n".join(line for _, line in floe.lines), "names its own address")
 
-    in_parallel([(one, stack, role) for stack in STACKS for role in ("controlling", "controlled")])
+    in_parallel([(one, stack, role, transport, uri) for stack in STACKS for role in ("controlling", "controlled")
+                 for transport, uri in zip(("udp", "tcp", "tls"), turn.uris)])
 
 
 def test_signaling(net: FloeLab):

@@ -22,6 +22,18 @@ void Say(const std::string& complaint) {
   std::fprintf(stderr, "floe-ice: %s\n", complaint.c_str());
 }
 
+ice::RelayTransport TransportOf(const config::RelayUrl& url) {
+  switch (url.transport) {
+    case config::RelayTransport::kUdp:
+      return ice::RelayTransport::kUdp;
+    case config::RelayTransport::kTcp:
+      return ice::RelayTransport::kTcp;
+    case config::RelayTransport::kTls:
+      return ice::RelayTransport::kTls;
+  }
+  return ice::RelayTransport::kUdp;
+}
+
 /// All of it at once, also where standard output is a pipe or terminal that does not block. False
 /// if nobody reads it any more.
 bool WriteLine(std::string line) {
@@ -72,6 +84,23 @@ Runtime::Runtime(Options options, std::unique_ptr<uv::Loop> loop)
                   session_.HandleUnreachable(uv::Loop::Now(), local, remote);
                   Flush();
                 }}),
+      relay_streams_(*loop_, /*fwmark=*/0,
+                     {.on_open =
+                          [this](ice::StreamId id, const SocketAddress& local) {
+                            session_.HandleStreamOpened(uv::Loop::Now(), id, local);
+                            Flush();
+                          },
+                      .on_bytes =
+                          [this](ice::StreamId id, Bytes bytes) {
+                            session_.HandleStreamBytes(uv::Loop::Now(), id, bytes);
+                            Flush();
+                          },
+                      .on_close =
+                          [this](ice::StreamId id, std::string_view reason) {
+                            Say("relay: " + std::string(reason));
+                            session_.HandleStreamClosed(uv::Loop::Now(), id, reason);
+                            Flush();
+                          }}),
       timer_(*loop_, [this] {
         session_.HandleTimeout(uv::Loop::Now());
         Flush();
@@ -183,11 +212,7 @@ void Runtime::StartServers() {
     AddServer(name, nullptr);
   }
   for (const RelayOption& relay : options_.relays) {
-    if (relay.url.transport == config::RelayTransport::kUdp) {
-      AddServer(relay.url.server, &relay);
-    } else {
-      Say(relay.url.text + ": left out: TURN over UDP only");
-    }
+    AddServer(relay.url.server, &relay);
   }
   TellServers();
 }
@@ -230,7 +255,9 @@ void Runtime::TellServers() {
       } else {
         relays.push_back({.address = address,
                           .username = server->relay->username,
-                          .password = server->relay->password.Clone()});
+                          .password = server->relay->password.Clone(),
+                          .transport = TransportOf(server->relay->url),
+                          .name = server->name.host});
       }
     }
   }
@@ -296,6 +323,8 @@ void Runtime::Flush() {
   }
   flushing_ = true;
   SendAll();
+  HandleStreams();  // What fails at once may have more to be sent.
+  SendAll();
   AskMdns();
   while (const auto complaint = session_.PollComplaint()) {
     Say(*complaint);
@@ -314,6 +343,12 @@ void Runtime::Flush() {
     timer_.ArmAt(session_.NextTimeout());
   }
   flushing_ = false;
+}
+
+void Runtime::HandleStreams() {
+  while (auto action = session_.PollStreamAction()) {
+    relay_streams_.Handle(std::move(*action));
+  }
 }
 
 void Runtime::AskMdns() {

@@ -18,6 +18,7 @@
 #include "base/uv/timer.h"
 #include "base/uv/udp_socket.h"
 #include "ice/driver/mdns_sockets.h"
+#include "ice/driver/relay_streams.h"
 #include "ice/driver/tcp_flows.h"
 #include "tests/tools/floe_ice/options.h"
 #include "tests/tools/floe_ice/session.h"
@@ -69,6 +70,7 @@ class Runtime {
   void SendAll();
   void Send(const ice::Transmit& transmit);
   void AskMdns();
+  void HandleStreams();
 
   Options options_;
   std::unique_ptr<uv::Loop> loop_;
@@ -79,6 +81,7 @@ class Runtime {
   std::vector<std::unique_ptr<Server>> servers_;
   ice::MdnsSockets mdns_;
   ice::TcpFlows tcp_;
+  ice::RelayStreams relay_streams_;
   std::unique_ptr<uv::Poll> input_;
   std::string partial_line_;  // What has come of a line that has not ended.
   bool too_long_ = false;     // It is longer than any line may be: skipped to its end.

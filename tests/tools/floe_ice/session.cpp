@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <tuple>
 #include <variant>
 
 #include "ice/stun/message.h"
@@ -205,6 +206,28 @@ void Session::HandleTimeout(TimePoint now) {
   Drain(now);
 }
 
+void Session::HandleStreamOpened(TimePoint now, ice::StreamId id, const SocketAddress& local) {
+  std::ignore = gatherer_.HandleStreamOpened(now, id, local);
+  Drain(now);
+}
+
+void Session::HandleStreamBytes(TimePoint now, ice::StreamId id, Bytes bytes) {
+  std::ignore = gatherer_.HandleStreamBytes(now, id, bytes);
+  while (const auto received = gatherer_.PollReceived()) {
+    HandleFromPeer(now, received->local, received->remote, received->payload);
+  }
+  Drain(now);
+}
+
+void Session::HandleStreamClosed(TimePoint now, ice::StreamId id, std::string_view reason) {
+  std::ignore = gatherer_.HandleStreamClosed(now, id, reason);
+  Drain(now);
+}
+
+std::optional<ice::StreamAction> Session::PollStreamAction() {
+  return gatherer_.PollStreamAction();
+}
+
 void Session::HandleMdns(TimePoint now, Bytes datagram) {
   mdns_.HandleDatagram(datagram);
   TakeResolutions(now);
@@ -250,20 +273,31 @@ bool Session::DrainGatherer(TimePoint now) {
   bool any = false;
   while (const auto event = gatherer_.PollEvent()) {
     any = true;
-    if (const auto* added = std::get_if<ice::CandidateAdded>(&*event)) {
-      // RFC 8838 section 13: after the end there are no more. The next generation tells them.
-      if (MaySignal(added->candidate) && !gathered_) {
-        AddLocalCandidate(now, added->candidate);
-      }
-    } else if (const auto* removed = std::get_if<ice::CandidateRemoved>(&*event)) {
-      if (removed->candidate.base == removed->candidate.address) {
-        for (Generation& generation : generations_) {
-          generation.agent->RemoveLocalBase(now, removed->candidate.base);
-        }
-      }
-    }
+    HandleGathererEvent(now, *event);
   }
   return any;
+}
+
+void Session::HandleGathererEvent(TimePoint now, const ice::GathererEvent& event) {
+  if (const auto* added = std::get_if<ice::CandidateAdded>(&event)) {
+    // RFC 8838 section 13: after the end there are no more. The next generation tells them.
+    if (MaySignal(added->candidate) && !gathered_) {
+      AddLocalCandidate(now, added->candidate);
+    }
+  } else if (const auto* removed = std::get_if<ice::CandidateRemoved>(&event)) {
+    if (removed->candidate.base == removed->candidate.address) {
+      for (Generation& generation : generations_) {
+        generation.agent->RemoveLocalBase(now, removed->candidate.base);
+      }
+    }
+  } else if (const auto* refused = std::get_if<ice::RelayRefused>(&event)) {
+    Complain("relay " + ToString(refused->server) + ": " + std::to_string(refused->code) + ' ' +
+             std::string(refused->reason));
+  } else if (const auto* unreachable = std::get_if<ice::RelayedUnreachable>(&event)) {
+    for (Generation& generation : generations_) {
+      generation.agent->HandleUnreachable(now, unreachable->relayed, unreachable->peer);
+    }
+  }
 }
 
 void Session::EndGatheringIfDone(TimePoint now) {

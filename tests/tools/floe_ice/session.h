@@ -63,6 +63,10 @@ class Session {
   void HandleDatagram(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
                       Bytes datagram);
   void HandleUnreachable(TimePoint now, const SocketAddress& local, const SocketAddress& remote);
+  /// Of the streams to relays that PollStreamAction() asks for.
+  void HandleStreamOpened(TimePoint now, ice::StreamId id, const SocketAddress& local);
+  void HandleStreamBytes(TimePoint now, ice::StreamId id, Bytes bytes);
+  void HandleStreamClosed(TimePoint now, ice::StreamId id, std::string_view reason);
   /// What came from port 5353, RFC 6762.
   void HandleMdns(TimePoint now, Bytes datagram);
   void HandleTimeout(TimePoint now);
@@ -73,6 +77,7 @@ class Session {
   // Outputs.
 
   [[nodiscard]] std::optional<ice::Transmit> PollTransmit();
+  [[nodiscard]] std::optional<ice::StreamAction> PollStreamAction();
   /// For the multicast groups of RFC 6762 on every network of ours.
   [[nodiscard]] std::optional<std::vector<std::uint8_t>> PollMdnsQuery();
   /// For standard output.
@@ -118,6 +123,7 @@ class Session {
   void Describe();
   void Drain(TimePoint now);
   bool DrainGatherer(TimePoint now);
+  void HandleGathererEvent(TimePoint now, const ice::GathererEvent& event);
   void EndGatheringIfDone(TimePoint now);
   void TellCompleted(Generation& generation);
   void TellSelection(TimePoint now);
