@@ -154,7 +154,11 @@ TEST_F(RolesTest, WaitsHalfASecondForABetterPairAndCarriesDataMeanwhile) {
   AddRemote(Relay("192.0.2.200:3478"));
   Introduce();
   Pass(milliseconds(120));
-  Answer(To(Requests(), Address("192.0.2.200:3478")));
+  const auto checks = Requests();
+  for (const Sent& check : checks) {
+    EXPECT_FALSE(check.has(AttributeType::kUseCandidate));
+  }
+  Answer(To(checks, Address("192.0.2.200:3478")));
   EXPECT_TRUE(agent().path().has_value());
 
   Pass(milliseconds(300));
