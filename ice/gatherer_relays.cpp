@@ -105,7 +105,7 @@ void Gatherer::AddRelayed(const RelayFound& found, const SocketAddress& relayed)
        .priority = ComputePriority(
            CandidateType::kRelayed,
            RelayPreference(LocalPreference(found.local), found.transport, additional)),
-       .foundation = ComputeFoundation(CandidateType::kRelayed, found.local.ip, found.server.ip),
+       .foundation = ComputeFoundation(CandidateType::kRelayed, relayed.ip, found.server.ip),
        .related = found.mapped,
        .relay_transport = found.transport});
 }

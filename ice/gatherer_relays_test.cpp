@@ -227,6 +227,9 @@ TEST_F(RelayTest, UsesUdpAndOpensNothingElseWhereItWorks) {
 
   EXPECT_THAT(Relays(), ElementsAre(kUdp));
   EXPECT_THAT(opened_, IsEmpty()) << "UDP had its head start";
+  // RFC 8445 section 5.1.1.3: the base of a relayed candidate is the candidate.
+  EXPECT_EQ(gatherer_.candidates().back().foundation,
+            ComputeFoundation(CandidateType::kRelayed, Relayed().ip, kServer.ip));
 }
 
 TEST_F(RelayTest, ReachesTlsWithinASecondWhereAllElseIsBlocked) {
