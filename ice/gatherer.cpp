@@ -37,8 +37,8 @@ void Gatherer::SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>
   for (const SocketAddress& base : addresses_) {
     if (std::ranges::find(before, base) == before.end()) {
       if (Relay* relay = FindRelay(base)) {
-        RemoveCandidates(base);
-        relay->Refuse(now, base);  // See IsTaken().
+        relay->Lose(now, base);  // See IsTaken().
+        DrainRelays(now);
       }
       AddCandidate({.type = CandidateType::kHost,
                     .address = base,

@@ -140,10 +140,10 @@ void Relay::HandleTimeout(TimePoint now) {
   Plan(now);
 }
 
-void Relay::Refuse(TimePoint now, const SocketAddress& relayed) {
+void Relay::Lose(TimePoint now, const SocketAddress& relayed) {
   for (const auto& way : ways_) {
     if (way->Has(relayed)) {
-      way->Refuse(now);
+      way->Lose(now);
     }
   }
   Plan(now);

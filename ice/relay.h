@@ -46,8 +46,8 @@ class Relay {
 
   void HandleTimeout(TimePoint now);
 
-  /// The allocation with this address is none: it is one of ours.
-  void Refuse(TimePoint now, const SocketAddress& relayed);
+  /// This address has become one of ours.
+  void Lose(TimePoint now, const SocketAddress& relayed);
   /// What was found just now cannot be true, if it was found here.
   void Refuse(TimePoint now, const RelayFound& found);
 

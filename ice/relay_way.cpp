@@ -179,6 +179,10 @@ void RelayWay::Refuse(TimePoint now) {
   Fail(now, 0, "the server names an address that is not its own");
 }
 
+void RelayWay::Lose(TimePoint now) {
+  Fail(now, 0, "the relayed address has become one of ours");
+}
+
 void RelayWay::HandleAddressGone(TimePoint now, const std::optional<SocketAddress>& other) {
   moved_at_ = now;
   if (ready() && is_stream() && client_->is_mobile()) {

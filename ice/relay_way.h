@@ -128,6 +128,8 @@ class RelayWay {
 
   /// Its addresses cannot be true: it has failed, and they are not said to be gone.
   void Refuse(TimePoint now);
+  /// Its addresses are not true any more: it has failed, and they are gone.
+  void Lose(TimePoint now);
 
   /// `local()` is an address of ours no more; over UDP there may be another one. Takes the
   /// allocation along or gives it up.

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -128,6 +129,9 @@ class Scenario {
       NoteAsked(*transmit);
       Keep(*std::move(transmit));
     }
+    while (auto action = gatherer_.PollStreamAction()) {
+      Act(*action);
+    }
     while (gatherer_.PollEvent()) {
     }
     for (auto& server : servers_) {
@@ -139,6 +143,34 @@ class Scenario {
       while (auto transmit = server->PollTransmit()) {
         Keep({transmit->local, transmit->remote, std::move(transmit->payload)});
       }
+    }
+  }
+
+  /// Streams open at once. Their bytes go through the queue like datagrams, from and to an address
+  /// that stands for the stream.
+  void Act(floe::ice::StreamAction& action) {
+    if (const auto* open = std::get_if<floe::ice::OpenStream>(&action)) {
+      streams_[open->id] = open->remote;
+      gatherer_.HandleStreamOpened(now_, open->id, AddressAt(0));
+    } else if (auto* write = std::get_if<floe::ice::WriteStream>(&action)) {
+      SocketAddress server = streams_[write->id];
+      server.transport = floe::Transport::kUdp;
+      Transmit transmit{EndOf(write->id), server, std::move(write->bytes)};
+      NoteAsked(transmit);
+      Keep(std::move(transmit));
+    } else {
+      streams_.erase(std::get<floe::ice::CloseStream>(action).id);
+    }
+  }
+
+  static SocketAddress EndOf(floe::ice::StreamId id) {
+    return {AddressAt(0).ip, static_cast<std::uint16_t>(id), floe::Transport::kTcp};
+  }
+
+  void ReceiveStream(floe::ice::StreamId id, Bytes bytes) {
+    gatherer_.HandleStreamBytes(now_, id, bytes);
+    while (const auto received = gatherer_.PollReceived()) {
+      FLOE_CHECK(received->payload.size() <= bytes.size());
     }
   }
 
@@ -176,6 +208,10 @@ class Scenario {
   }
 
   void Receive(const SocketAddress& local, const SocketAddress& remote, Bytes datagram) {
+    if (local.transport == floe::Transport::kTcp) {
+      ReceiveStream(local.port, datagram);
+      return;
+    }
     const auto inbound = gatherer_.HandleDatagram(now_, local, remote, datagram);
     if (inbound.verdict != Gatherer::Verdict::kData) {
       return;
@@ -191,6 +227,15 @@ class Scenario {
   void ReceiveRaw(Bytes argument) {
     const std::uint8_t way = TakeByte(argument);
     Receive(AddressAt(way & 3U), AddressAt(way >> 2U), argument);
+    if (!streams_.empty() && (way & 0x80U) != 0) {
+      const auto id = streams_.begin()->first;
+      if ((way & 0x40U) != 0) {
+        gatherer_.HandleStreamClosed(now_, id, "reset");
+        streams_.erase(id);
+      } else {
+        ReceiveStream(id, argument);
+      }
+    }
   }
 
   /// The server is malicious, or somebody has its key.
@@ -261,7 +306,8 @@ class Scenario {
     }
   }
 
-  /// Bits 0 and 1: which are STUN servers; bits 2 and 3: which are no relays.
+  /// Bits 0 and 1: which are STUN servers; bits 2 and 3: which are no relays; bits 4 to 6: which
+  /// transports lead to the relays beside UDP, and that UDP does not.
   void SetServers(unsigned which) {
     std::vector<SocketAddress> stun_servers;
     std::vector<floe::ice::RelayServer> relays;
@@ -270,9 +316,18 @@ class Scenario {
         stun_servers.push_back(AddressAt(2 + i));
       }
       if (((which >> (i + 2)) & 1U) == 0) {
-        relays.push_back({.address = AddressAt(2 + i),
-                          .username = kUser,
-                          .password = floe::SecretString(kPassword)});
+        for (const auto transport :
+             {floe::ice::RelayTransport::kUdp, floe::ice::RelayTransport::kTcp,
+              floe::ice::RelayTransport::kTls}) {
+          const bool udp = transport == floe::ice::RelayTransport::kUdp;
+          const bool wanted = ((which >> (4 + static_cast<unsigned>(transport))) & 1U) != 0;
+          if (wanted != udp) {
+            relays.push_back({.address = AddressAt(2 + i),
+                              .username = kUser,
+                              .password = floe::SecretString(kPassword),
+                              .transport = transport});
+          }
+        }
       }
     }
     gatherer_.SetServers(now_, stun_servers, std::move(relays));
@@ -322,9 +377,10 @@ class Scenario {
   }
 
   void CheckInvariants() const {
-    // For each of our addresses: itself, what two STUN servers and two relays see; and two relayed.
+    // For each of our addresses: itself, what two STUN servers and two relays see. Of each relay,
+    // for a while, three ways of two addresses each.
     const auto& candidates = gatherer_.candidates();
-    FLOE_CHECK(candidates.size() <= addresses_.size() * 5 + 2);
+    FLOE_CHECK(candidates.size() <= addresses_.size() * 5 + 12);
     std::set<std::pair<SocketAddress, SocketAddress>> seen;
     for (const floe::ice::Candidate& candidate : candidates) {
       FLOE_CHECK(seen.emplace(candidate.base, candidate.address).second);
@@ -352,6 +408,7 @@ class Scenario {
   std::vector<SocketAddress> addresses_{AddressAt(0), AddressAt(1)};
   std::deque<Asked> asked_;
   std::deque<Transmit> queue_;
+  std::map<floe::ice::StreamId, SocketAddress> streams_;  // That are open, and to where.
 };
 
 }  // namespace
