@@ -32,6 +32,7 @@ void Gatherer::SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>
     if (std::ranges::find(addresses_, base) == addresses_.end()) {
       std::erase_if(bindings_, [&](const Binding& binding) { return binding.base == base; });
       RemoveCandidates(base);
+      port_mappings_.erase(base);
     }
   }
   for (const SocketAddress& base : addresses_) {

@@ -76,6 +76,9 @@ class Gatherer {
   void SetServers(TimePoint now, const std::vector<SocketAddress>& stun,
                   std::vector<RelayServer> relays);
 
+  /// A router forwards what comes to `external` to `base` (see portmap/), or does so no longer.
+  void SetPortMapping(const SocketAddress& base, std::optional<SocketAddress> external);
+
   /// What Tell() keeps back from peers from here on.
   void SetDisclosure(Disclosure disclosure) { disclosure_ = std::move(disclosure); }
 
@@ -182,6 +185,7 @@ class Gatherer {
   std::vector<SocketAddress> addresses_;
   std::vector<SocketAddress> stun_servers_;
   std::vector<Binding> bindings_;
+  std::map<SocketAddress, SocketAddress> port_mappings_;  // By base.
 
   struct NamedRelay {
     std::string name;

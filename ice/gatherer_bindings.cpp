@@ -108,8 +108,40 @@ void Gatherer::AddReflexive(const SocketAddress& base, const SocketAddress& mapp
        .related = base});
 }
 
+void Gatherer::SetPortMapping(const SocketAddress& base, std::optional<SocketAddress> external) {
+  const auto known = port_mappings_.find(base);
+  if (known != port_mappings_.end() && known->second == external) {
+    return;
+  }
+  if (known != port_mappings_.end()) {
+    const SocketAddress before = known->second;
+    port_mappings_.erase(known);
+    RemoveReflexive(base, before);
+  }
+  const bool ours = std::ranges::find(addresses_, base) != addresses_.end();
+  if (!external || !ours) {
+    return;
+  }
+  port_mappings_.emplace(base, *external);
+  if (*external == base || !IsUsableRemote(*external)) {
+    return;  // A pinhole in a firewall: the host candidate is what leads through it.
+  }
+  // Preferred to what STUN has found, for it depends neither on whom we have sent to nor on when.
+  constexpr std::uint32_t kOneType = 1U << 24U;
+  AddCandidate(
+      {.type = CandidateType::kServerReflexive,
+       .address = *external,
+       .base = base,
+       .priority =
+           ComputePriority(CandidateType::kServerReflexive, LocalPreference(base)) + kOneType,
+       .foundation = ComputeFoundation(CandidateType::kServerReflexive, base.ip, external->ip),
+       .related = base});
+}
+
 void Gatherer::RemoveReflexive(const SocketAddress& base, const SocketAddress& mapped) {
-  const bool others = std::ranges::any_of(bindings_,
+  const auto forwarded = port_mappings_.find(base);
+  const bool others = (forwarded != port_mappings_.end() && forwarded->second == mapped) ||
+                      std::ranges::any_of(bindings_,
                                           [&](const Binding& binding) {
                                             return binding.base == base && binding.mapped == mapped;
                                           }) ||

@@ -452,5 +452,51 @@ TEST_F(GathererTest, ClosingGivesTheAllocationBackAndEndsEverything) {
   EXPECT_EQ(gatherer_.NextTimeout(), std::nullopt);
 }
 
+TEST_F(GathererTest, APortMappingIsAReflexiveCandidateThatComesAndGoes) {
+  SetAddresses({kWired});
+  const SocketAddress forwarded = Address("203.0.113.1:5000");
+
+  gatherer_.SetPortMapping(kWired, forwarded);
+
+  ASSERT_EQ(Types(), "host srflx");
+  const Candidate& candidate = gatherer_.candidates().back();
+  EXPECT_EQ(candidate.address, forwarded);
+  EXPECT_EQ(candidate.base, kWired);
+  EXPECT_GT(candidate.priority, ComputePriority(CandidateType::kServerReflexive, 65535));
+  EXPECT_LT(candidate.priority, ComputePriority(CandidateType::kPeerReflexive, 0));
+
+  const SocketAddress other = Address("203.0.113.1:6000");
+  gatherer_.SetPortMapping(kWired, other);
+  EXPECT_EQ(AddressesOf(CandidateType::kServerReflexive), std::vector{other});
+
+  gatherer_.SetPortMapping(kWired, std::nullopt);
+  EXPECT_EQ(Types(), "host");
+}
+
+TEST_F(GathererTest, AMappedAddressThatAServerSeesTooStaysWhileEitherSaysSo) {
+  SetAddresses({kWired});
+  gatherer_.SetServers(now_, {kServer}, {});
+  Run(seconds(1));
+  const SocketAddress seen = nat(kWired, kServer);
+
+  gatherer_.SetPortMapping(kWired, seen);
+  EXPECT_EQ(AddressesOf(CandidateType::kServerReflexive), std::vector{seen});
+  gatherer_.SetServers(now_, {}, {});
+  EXPECT_EQ(AddressesOf(CandidateType::kServerReflexive), std::vector{seen});
+
+  gatherer_.SetPortMapping(kWired, std::nullopt);
+  EXPECT_EQ(Types(), "host");
+}
+
+TEST_F(GathererTest, APinholeOrAMappingOfAnotherAddressIsNoCandidate) {
+  SetAddresses({kWired});
+
+  gatherer_.SetPortMapping(kWired, kWired);
+  gatherer_.SetPortMapping(kWireless, Address("203.0.113.1:5000"));
+  gatherer_.SetPortMapping(kWired, Address("0.0.0.0:5000"));
+
+  EXPECT_EQ(Types(), "host");
+}
+
 }  // namespace
 }  // namespace floe::ice

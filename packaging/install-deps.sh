@@ -11,11 +11,13 @@ build=(
   libuv1-dev libsodium-dev libssl-dev libnl-3-dev libnl-route-3-dev
   nlohmann-json3-dev libtomlplusplus-dev libcli11-dev libexpected-dev
   libspdlog-dev libfmt-dev # used as headers only
+  libminiupnpc-dev
 )
 # What the laboratory of network namespaces needs besides.
 demo=(
   "${build[@]}"
   iproute2 nftables procps iputils-ping conntrack tcpdump iperf3 coturn openssl
+  miniupnpd-nftables # the program alone: what would start it as a service is in miniupnpd
   util-linux # unshare, setpriv
   kmod       # modprobe, where the kernel has its network parts as modules
   python3    # the laboratory itself; at least 3.11

@@ -256,6 +256,27 @@ std::vector<IpPrefix> ReadPrefixes(const Section& section, std::string_view key)
   return prefixes;
 }
 
+void ReadPortMapping(const Section& section, PathsConfig& paths) {
+  if (section.Any("portmap") == nullptr) {
+    return;
+  }
+  const std::array<std::pair<std::string_view, bool*>, 3> words = {
+      {{"pcp", &paths.pcp}, {"nat-pmp", &paths.nat_pmp}, {"upnp", &paths.upnp}}};
+  for (const auto& [word, wanted] : words) {
+    *wanted = false;
+  }
+  for (const Text& text : section.Strings("portmap")) {
+    const auto known =
+        std::ranges::find(words, text.text, [](const auto& word) { return word.first; });
+    if (known == words.end()) {
+      section.Refuse(text.position, "portmap", fmt::format("holds \"{}\"", text.text),
+                     "write some of \"pcp\", \"nat-pmp\", \"upnp\", or [] for none");
+      return;
+    }
+    *known->second = true;
+  }
+}
+
 void ConfigReader::ReadPaths(PathsConfig& paths) const {
   static constexpr std::array<std::pair<std::string_view, PathPreference>, 5> kWords = {{
       {"auto", PathPreference::kAuto},
@@ -272,7 +293,7 @@ void ConfigReader::ReadPaths(PathsConfig& paths) const {
   }};
   const Section section =
       Table("paths", {"prefer", "privacy", "interfaces", "ignore_interfaces", "ignore_cidrs",
-                      "hide_interfaces", "hide_cidrs", "prefer_interfaces"});
+                      "hide_interfaces", "hide_cidrs", "prefer_interfaces", "portmap"});
   paths.prefer = ReadWord(section, "prefer", kWords).value_or(PathPreference::kAuto);
   paths.privacy = ReadWord(section, "privacy", kModes).value_or(Privacy::kAll);
   paths.interfaces = ReadPatterns(section, "interfaces");
@@ -281,6 +302,7 @@ void ConfigReader::ReadPaths(PathsConfig& paths) const {
   paths.hide_interfaces = ReadPatterns(section, "hide_interfaces");
   paths.hide_cidrs = ReadPrefixes(section, "hide_cidrs");
   paths.prefer_interfaces = ReadPatterns(section, "prefer_interfaces");
+  ReadPortMapping(section, paths);
   if (paths.prefer == PathPreference::kDirectOnly && paths.privacy == Privacy::kRelayOnly) {
     section.Refuse(section.Any("privacy")->position, "privacy",
                    "is \"relay-only\", and prefer is \"direct-only\"", "leave out one of them");

@@ -71,6 +71,10 @@ struct PathsConfig {
   std::vector<std::string> hide_interfaces;    // Used, and not told to peers.
   std::vector<IpPrefix> hide_cidrs;            // The same.
   std::vector<std::string> prefer_interfaces;  // The first to be tried.
+  // How routers are asked to forward our port.
+  bool pcp = true;
+  bool nat_pmp = true;
+  bool upnp = true;
 
   [[nodiscard]] bool relay_only() const {
     return prefer == PathPreference::kRelayOnly || privacy == Privacy::kRelayOnly;

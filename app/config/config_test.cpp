@@ -72,6 +72,7 @@ TEST_F(ConfigTest, FillsInDefaults) {
   EXPECT_EQ(config.tun.name, "floe0");
   EXPECT_EQ(config.tun.mtu, 1408);
   EXPECT_EQ(config.paths.prefer, PathPreference::kAuto);
+  EXPECT_TRUE(config.paths.pcp && config.paths.nat_pmp && config.paths.upnp);
   EXPECT_EQ(config.control_socket, "/run/floe/floe.sock");
   EXPECT_EQ(config.log_level, log::Level::kInfo);
   EXPECT_FALSE(config.allow_overlap);
@@ -160,6 +161,7 @@ interfaces = ["eth*", "wl*"]
 hide_interfaces = ["eth1"]
 hide_cidrs = ["192.168.0.0/16"]
 prefer_interfaces = ["eth*"]
+portmap = ["nat-pmp"]
 [tun]
 name = "floe1"
 mtu = 1280
@@ -179,6 +181,8 @@ allow_overlap = true
   EXPECT_EQ(config.paths.hide_interfaces, std::vector<std::string>{"eth1"});
   EXPECT_EQ(ToString(config.paths.hide_cidrs.at(0)), "192.168.0.0/16");
   EXPECT_EQ(config.paths.prefer_interfaces, std::vector<std::string>{"eth*"});
+  EXPECT_FALSE(config.paths.pcp || config.paths.upnp);
+  EXPECT_TRUE(config.paths.nat_pmp);
   EXPECT_EQ(config.tun.name, "floe1");
   EXPECT_EQ(config.tun.mtu, 1280);
   EXPECT_EQ(config.control_socket, directory_.path() / "floe.sock");
@@ -489,6 +493,8 @@ TEST_F(ConfigTest, RefusesInterfaceNamesTheKernelWould) {
     ExpectRefused(kNode + std::string("[tun]\nname = \"") + name + "\"\n",
                   "5:8: tun.name: is no name for a network interface; ");
   }
+  ExpectRefused(kNode + std::string("[paths]\nportmap = [\"pcp\", \"nat\"]\n"),
+                "5:19: paths.portmap: holds \"nat\"; write some of \"pcp\", ");
   ExpectRefused(
       kNode + std::string("[paths]\nprivacy = \"some\"\n"),
       "5:11: paths.privacy: is \"some\"; write one of \"all\", \"default-route-and-host\", ");

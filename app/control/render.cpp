@@ -160,6 +160,11 @@ std::string PeerDetail(const PeerStatus& peer, WallTime now) {
 
 std::string PeerDetails(const Status& status, WallTime now) {
   std::string text = fmt::format("  public key: {}\n", ToString(status.node.public_key));
+  for (const PortMappingStatus& mapping : status.node.port_mappings) {
+    text +=
+        fmt::format("  port mapping: {} by {}\n",
+                    mapping.external ? ToString(*mapping.external) : kNothing, mapping.protocol);
+  }
   for (const RendezvousStatus& server : status.rendezvous) {
     text += fmt::format("  rendezvous: {} {}\n", server.url, ToString(server.state));
   }

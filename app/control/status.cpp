@@ -67,11 +67,18 @@ Json Texts(const std::vector<T>& values) {
 }
 
 Json NodeJson(const NodeStatus& node) {
+  Json mappings = Json::array();
+  for (const PortMappingStatus& mapping : node.port_mappings) {
+    mappings.push_back({{"protocol", mapping.protocol},
+                        {"internal", Address(mapping.internal)},
+                        {"external", Address(mapping.external)}});
+  }
   return {{"name", node.name},
           {"public_key", ToString(node.public_key)},
           {"addresses", Texts(node.addresses)},
           {"listen_port", node.listen_port},
           {"nat", ToString(node.nat)},
+          {"port_mappings", std::move(mappings)},
           {"since", Time(node.since)}};
 }
 
@@ -141,6 +148,22 @@ std::optional<ice::CandidateType> ParseCandidateType(std::string_view text) {
   return FromWord(kCandidateWords, text);
 }
 
+template <typename T>
+bool ReadAll(JsonFields& fields, const char* key, bool (*read)(const nlohmann::json&, T&),
+             std::vector<T>& values) {
+  const auto objects = fields.MaybeObjects(key);
+  return std::ranges::all_of(
+      objects, [&](const nlohmann::json* object) { return read(*object, values.emplace_back()); });
+}
+
+bool ReadPortMapping(const nlohmann::json& object, PortMappingStatus& mapping) {
+  JsonFields fields(object);
+  mapping.protocol = fields.String("protocol");
+  ReadMaybe(fields, "internal", ParseSocketAddress, mapping.internal);
+  ReadMaybe(fields, "external", ParseSocketAddress, mapping.external);
+  return fields.good();
+}
+
 bool ReadNode(const nlohmann::json& object, NodeStatus& node) {
   JsonFields fields(object);
   node.name = fields.String("name");
@@ -152,7 +175,7 @@ bool ReadNode(const nlohmann::json& object, NodeStatus& node) {
   node.listen_port = static_cast<std::uint16_t>(fields.Unsigned("listen_port", UINT16_MAX));
   ReadWord(fields, "nat", kNatWords, node.nat);
   ReadMaybe(fields, "since", ParseRfc3339, node.since);
-  return fields.good();
+  return ReadAll(fields, "port_mappings", ReadPortMapping, node.port_mappings) && fields.good();
 }
 
 bool ReadRendezvous(const nlohmann::json& object, RendezvousStatus& server) {
@@ -204,14 +227,6 @@ bool ReadPeer(const nlohmann::json& object, PeerStatus& peer) {
     return fields.good() && connect.good();
   }
   return fields.good();
-}
-
-template <typename T>
-bool ReadAll(JsonFields& fields, const char* key, bool (*read)(const nlohmann::json&, T&),
-             std::vector<T>& values) {
-  const auto objects = fields.MaybeObjects(key);
-  return std::ranges::all_of(
-      objects, [&](const nlohmann::json* object) { return read(*object, values.emplace_back()); });
 }
 
 }  // namespace

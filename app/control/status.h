@@ -42,12 +42,22 @@ enum class PathKind : std::uint8_t { kNone, kDirect, kRelay };
 
 enum class PathTransport : std::uint8_t { kUdp, kTcp, kTls };
 
+/// A port that a router forwards to this node.
+struct PortMappingStatus {
+  std::string protocol;  // "pcp", "nat-pmp" or "upnp"
+  std::optional<SocketAddress> internal;
+  std::optional<SocketAddress> external;
+
+  bool operator==(const PortMappingStatus&) const = default;
+};
+
 struct NodeStatus {
   std::string name;
   PublicKey public_key;
   std::vector<IpAddress> addresses;
   std::uint16_t listen_port = 0;
   NatKind nat = NatKind::kUnknown;
+  std::vector<PortMappingStatus> port_mappings;
   std::optional<WallTime> since;  // When the daemon started.
 
   bool operator==(const NodeStatus&) const = default;

@@ -2,8 +2,10 @@
 
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
 
@@ -18,6 +20,16 @@ inline std::string ToHex(Bytes bytes) {
     text += kDigits[byte & 0x0FU];
   }
   return text;
+}
+
+/// The bytes of such digits, of which there must be an even number.
+inline std::vector<std::uint8_t> FromHex(std::string_view text) {
+  std::vector<std::uint8_t> bytes;
+  for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
+    bytes.push_back(
+        static_cast<std::uint8_t>(std::stoul(std::string(text.substr(i, 2)), nullptr, 16)));
+  }
+  return bytes;
 }
 
 }  // namespace floe::test

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "ice/stun/attributes.h"
+#include "ice/stun/hmac.h"
 #include "ice/stun/message.h"
 
 namespace floe::engine {
@@ -24,6 +25,12 @@ std::optional<SocketAddress> GuessStun(const signaling::Url& url) {
   return ip ? std::optional(SocketAddress{*ip, kStunPort}) : std::nullopt;
 }
 
+ice::portmap::MapperConfig MapperConfig(const EngineConfig& config) {
+  const auto secret =
+      ice::stun::HmacSha256(config.private_key.bytes(), {AsBytes("floe port mapping")});
+  return {.pcp = config.pcp, .nat_pmp = config.nat_pmp, .secret = Secret<32>(secret)};
+}
+
 }  // namespace
 
 Engine::Engine(TimePoint now, std::chrono::nanoseconds unix_time, EngineConfig config,
@@ -33,6 +40,7 @@ Engine::Engine(TimePoint now, std::chrono::nanoseconds unix_time, EngineConfig c
       random_(random),
       clock_{.start = now, .unix_start = unix_time},
       gatherer_(random),
+      mapper_(MapperConfig(config_)),
       tunnel_(now, config_.private_key.Clone(), unix_time, random),
       courier_(config_.private_key, public_key_, config_.rendezvous, random),
       pinger_(random) {
@@ -81,12 +89,46 @@ void Engine::Stop(TimePoint now) {
   }
   courier_.Stop(now);
   gatherer_.Close(now);
+  mapper_.Close(now);
   Drain(now);
 }
 
 void Engine::SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>& addresses) {
   gatherer_.SetLocalAddresses(now, addresses);
   Drain(now);
+}
+
+void Engine::SetGateways(TimePoint now, const std::vector<ice::portmap::Gateway>& gateways) {
+  mapper_.SetGateways(now, gateways);
+  for (const ice::portmap::Gateway& gateway : gateways) {
+    ApplyPortMapping(gateway.internal);  // The address may have been away.
+  }
+  Drain(now);
+}
+
+void Engine::SetUpnpMapping(TimePoint now, const SocketAddress& internal,
+                            std::optional<SocketAddress> external) {
+  if (external) {
+    upnp_[internal] = *external;
+  } else {
+    upnp_.erase(internal);
+  }
+  ApplyPortMapping(internal);
+  Drain(now);
+}
+
+std::vector<PortMapping> Engine::port_mappings() const {
+  std::vector<PortMapping> mappings;
+  for (const auto& [gateway, client] : mapper_.clients()) {
+    if (const auto& mapped = client.mapped()) {
+      const bool pcp = mapped->protocol == ice::portmap::Protocol::kPcp;
+      mappings.push_back({pcp ? "pcp" : "nat-pmp", gateway.internal, mapped->external});
+    }
+  }
+  for (const auto& [internal, external] : upnp_) {
+    mappings.push_back({"upnp", internal, external});
+  }
+  return mappings;
 }
 
 void Engine::SetHidden(std::vector<IpPrefix> hidden) {
@@ -98,6 +140,7 @@ void Engine::SetHidden(std::vector<IpPrefix> hidden) {
 void Engine::HandleNetworkChange(TimePoint now) {
   gatherer_.HandleNetworkChange(now);
   courier_.HandleNetworkChange(now);
+  mapper_.CheckNow(now);
   for (PeerId id = 0; id < peers_.size(); ++id) {
     peers_[id].link->HandleNetworkChange(now);
     Touch(id);
@@ -178,6 +221,10 @@ void Engine::HandleDatagram(TimePoint now, const SocketAddress& local, const Soc
       return;
     }
     HandleTunnelDatagram(now, local, remote, datagram);
+    Drain(now);
+    return;
+  }
+  if (mapper_.HandleDatagram(now, local, remote, datagram)) {
     Drain(now);
     return;
   }
@@ -310,6 +357,9 @@ void Engine::HandleTimeout(TimePoint now) {
   if (tunnel_.NextTimeout() && *tunnel_.NextTimeout() <= now) {
     tunnel_.HandleTimeout(now);
   }
+  if (mapper_.NextTimeout() && *mapper_.NextTimeout() <= now) {
+    mapper_.HandleTimeout(now);
+  }
   courier_.HandleTimeout(now);
   Drain(now);
 }
@@ -333,6 +383,7 @@ void Engine::HandleDueLinks(TimePoint now) {
       next_recheck_ = now + kRecheckInterval;
       gatherer_.HandleNetworkChange(now);
       courier_.HandleNetworkChange(now);
+      mapper_.CheckNow(now);
     }
   }
 }
@@ -410,6 +461,7 @@ std::optional<TimePoint> Engine::NextTimeout() const {
   };
   consider(tunnel_.NextTimeout());
   consider(courier_.NextTimeout());
+  consider(mapper_.NextTimeout());
   if (!deadlines_.empty()) {
     consider(deadlines_.begin()->first);
   }

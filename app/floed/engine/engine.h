@@ -28,6 +28,7 @@
 #include "base/socket_address.h"
 #include "base/time.h"
 #include "ice/gatherer.h"
+#include "ice/portmap/mapper.h"
 #include "signaling/client.h"
 #include "signaling/url.h"
 #include "tunnel/tunnel.h"
@@ -50,6 +51,8 @@ struct EngineConfig {
   std::vector<IpAddress> addresses;  // Ours inside the tunnel.
   PathPolicy policy = PathPolicy::kAll;
   bool tell_public_only = false;  // No private addresses: RFC 8828 section 5.2, mode 3.
+  bool pcp = true;                // Whether routers are asked to map our port, by this...
+  bool nat_pmp = true;            // ...and by this. Which routers, SetGateways() says.
   std::vector<signaling::Url> rendezvous;
   std::vector<PeerConfig> peers;
 };
@@ -68,7 +71,13 @@ struct ResolveServers {
   signaling::Welcome welcome;
 };
 
-using Action = std::variant<OpenStream, WriteStream, CloseStream, ResolveServers>;
+/// The router speaks neither PCP nor NAT-PMP; the runtime may know how to ask it by UPnP, and calls
+/// SetUpnpMapping(). Comes again now and then.
+struct MapByUpnp {
+  ice::portmap::Gateway gateway;
+};
+
+using Action = std::variant<OpenStream, WriteStream, CloseStream, ResolveServers, MapByUpnp>;
 
 // What the runtime may want to tell the user.
 
@@ -93,6 +102,13 @@ struct RendezvousUp {
 struct RendezvousDown {
   StreamId id;
   std::string reason;
+};
+
+/// A port that a router forwards to us.
+struct PortMapping {
+  std::string_view protocol;  // "pcp", "nat-pmp" or "upnp"
+  SocketAddress internal;
+  SocketAddress external;
 };
 
 using Notice =
@@ -126,6 +142,11 @@ class Engine {
   void SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>& addresses);
   /// Of our addresses, those in these networks are not told to peers from here on.
   void SetHidden(std::vector<IpPrefix> hidden);
+  /// Routers that may forward a port to us, for those of our addresses that have one.
+  void SetGateways(TimePoint now, const std::vector<ice::portmap::Gateway>& gateways);
+  /// What the runtime has obtained by UPnP for one of our addresses, or nothing any more.
+  void SetUpnpMapping(TimePoint now, const SocketAddress& internal,
+                      std::optional<SocketAddress> external);
   void HandleNetworkChange(TimePoint now);
   /// Servers of the configuration.
   void SetServers(TimePoint now, Servers servers);
@@ -194,6 +215,8 @@ class Engine {
     return courier_.client(id);
   }
 
+  [[nodiscard]] std::vector<PortMapping> port_mappings() const;
+
   [[nodiscard]] const EngineCounters& counters() const { return counters_; }
 
   [[nodiscard]] const tunnel::Counters& tunnel_counters() const { return tunnel_.counters(); }
@@ -215,6 +238,8 @@ class Engine {
 
   void HandleDueLinks(TimePoint now);
   void Drain(TimePoint now);
+  bool DrainMapper(TimePoint now);
+  void ApplyPortMapping(const SocketAddress& internal);
   bool DrainGatherer(TimePoint now);
   bool DrainLink(TimePoint now, PeerId id);
   bool DrainTunnel(TimePoint now);
@@ -242,6 +267,8 @@ class Engine {
   RandomSource& random_;
   UnixClock clock_;
   ice::Gatherer gatherer_;
+  ice::portmap::Mapper mapper_;
+  std::map<SocketAddress, SocketAddress> upnp_;  // By the address of ours.
   tunnel::Tunnel tunnel_;
   Courier courier_;
   Pinger pinger_;

@@ -27,7 +27,8 @@ constexpr std::size_t kMaxPackets = 4096;  // For the TUN device. It is drained 
 void Engine::Drain(TimePoint now) {
   bool busy = true;
   while (busy) {
-    busy = DrainGatherer(now);
+    busy = DrainMapper(now);
+    busy = DrainGatherer(now) || busy;
     busy = DrainTunnel(now) || busy;
     busy = DrainCourier(now) || busy;
     while (!touched_.empty()) {
@@ -36,6 +37,39 @@ void Engine::Drain(TimePoint now) {
       busy = DrainLink(now, id) || busy;
     }
   }
+}
+
+bool Engine::DrainMapper(TimePoint now) {
+  bool any = false;
+  while (auto transmit = mapper_.PollTransmit()) {
+    gatherer_.Send(now, transmit->local, transmit->remote, std::move(transmit->payload));
+    any = true;
+  }
+  while (const auto event = mapper_.PollEvent()) {
+    any = true;
+    if (const auto* changed = std::get_if<ice::portmap::MappingChanged>(&*event)) {
+      log::Debug("port mapping of {}: {}", ToString(changed->internal),
+                 changed->external ? ToString(*changed->external) : "none");
+      ApplyPortMapping(changed->internal);
+    } else if (const auto* silent = std::get_if<ice::portmap::RouterSilent>(&*event)) {
+      actions_.emplace_back(MapByUpnp{silent->gateway});
+    }
+  }
+  return any;
+}
+
+/// What PCP or NAT-PMP say goes before what UPnP says.
+void Engine::ApplyPortMapping(const SocketAddress& internal) {
+  std::optional<SocketAddress> external;
+  if (const auto upnp = upnp_.find(internal); upnp != upnp_.end()) {
+    external = upnp->second;
+  }
+  for (const auto& [gateway, client] : mapper_.clients()) {
+    if (gateway.internal == internal && client.mapped()) {
+      external = client.mapped()->external;
+    }
+  }
+  gatherer_.SetPortMapping(internal, external);
 }
 
 bool Engine::DrainGatherer(TimePoint now) {

@@ -43,7 +43,9 @@ engine::EngineConfig ToEngineConfig(const config::Config& config) {
       .name = config.node.name,
       .private_key = config.node.private_key.Clone(),
       .policy = ToPolicy(config.paths),
-      .tell_public_only = config.paths.privacy == config::Privacy::kDefaultRoute};
+      .tell_public_only = config.paths.privacy == config::Privacy::kDefaultRoute,
+      .pcp = config.paths.pcp,
+      .nat_pmp = config.paths.nat_pmp};
   for (const config::InterfaceAddress& address : config.node.addresses) {
     result.addresses.push_back(address.ip);
   }
@@ -105,8 +107,7 @@ Result<void> Runtime::TakeMachine() {
        .on_change =
            [this] {
              const TimePoint now = uv::Loop::Now();
-             engine_->SetHidden(underlay_->hidden());
-             engine_->SetLocalAddresses(now, underlay_->addresses());
+             TellAddresses(now);
              engine_->HandleNetworkChange(now);
              Flush();
            }});
@@ -166,6 +167,11 @@ void Runtime::MakeEngine() {
                 engine_->HandleRelayStreamClosed(uv::Loop::Now(), id, reason);
                 Flush();
               }});
+  upnp_ = std::make_unique<UpnpMapper>(
+      *loop_, [this](const SocketAddress& internal, std::optional<SocketAddress> external) {
+        engine_->SetUpnpMapping(uv::Loop::Now(), internal, external);
+        Flush();
+      });
   complained_.assign(config_.rendezvous.size(), false);
   configured_servers_ = std::make_unique<ServerDirectory>(*loop_, [this](engine::Servers servers) {
     engine_->SetServers(uv::Loop::Now(), std::move(servers));
@@ -187,8 +193,7 @@ control::ExitCode Runtime::Run() {
     return exit_code_;
   }
   const TimePoint now = uv::Loop::Now();
-  engine_->SetHidden(underlay_->hidden());
-  engine_->SetLocalAddresses(now, underlay_->addresses());
+  TellAddresses(now);
   configured_servers_->Resolve(
       ConfiguredServers(config_, std::chrono::duration_cast<seconds>(UnixTime())));
   engine_->Start(now);
@@ -202,6 +207,14 @@ control::ExitCode Runtime::Run() {
   }
   loop_->Run();
   return exit_code_;
+}
+
+void Runtime::TellAddresses(TimePoint now) {
+  engine_->SetHidden(underlay_->hidden());
+  engine_->SetLocalAddresses(now, underlay_->addresses());
+  if (!config_.paths.relay_only()) {  // Nobody is told of what a router would forward.
+    engine_->SetGateways(now, underlay_->gateways());
+  }
 }
 
 void Runtime::StartControl() {
@@ -317,6 +330,10 @@ void Runtime::HandleAction(engine::Action action) {
     streams_->Close(*close);
   } else if (const auto* resolve = std::get_if<engine::ResolveServers>(&action)) {
     offered_servers_[resolve->id]->Resolve(OfferedServers(resolve->welcome));
+  } else if (const auto* map = std::get_if<engine::MapByUpnp>(&action)) {
+    if (config_.paths.upnp) {
+      upnp_->Start(map->gateway);
+    }
   }
 }
 
@@ -367,6 +384,7 @@ void Runtime::HandleSignal(int signal) {
   log::Info("stopping");
   engine_->Stop(uv::Loop::Now());
   Flush();
+  upnp_->Stop();
   loop_->Stop();
 }
 

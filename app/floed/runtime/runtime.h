@@ -22,6 +22,7 @@
 #include "app/floed/runtime/server_directory.h"
 #include "app/floed/runtime/status_report.h"
 #include "app/floed/runtime/underlay.h"
+#include "app/floed/runtime/upnp_mapper.h"
 #include "base/result.h"
 #include "base/system_random.h"
 #include "base/uv/loop.h"
@@ -49,6 +50,7 @@ class Runtime {
  private:
   [[nodiscard]] Result<void> TakeMachine();
   void MakeEngine();
+  void TellAddresses(TimePoint now);
   void StartControl();
   void ResolveEndpoints();
   /// Drains every output of the engine, then arms the timer. Does nothing inside itself: whoever
@@ -80,6 +82,7 @@ class Runtime {
   std::unique_ptr<ServerDirectory> configured_servers_;
   std::vector<std::unique_ptr<ServerDirectory>> offered_servers_;  // By StreamId.
   std::vector<std::unique_ptr<uv::Resolver>> endpoint_resolvers_;
+  std::unique_ptr<UpnpMapper> upnp_;
   std::unique_ptr<uv::Timer> timer_;
   std::vector<bool> complained_;  // By StreamId: that it cannot be reached has been said.
   std::set<std::string, std::less<>> relay_troubles_;

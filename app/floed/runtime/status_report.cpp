@@ -158,6 +158,10 @@ control::Status MakeStatus(const engine::Engine& engine, const ReportContext& co
   for (const config::InterfaceAddress& address : context.config.node.addresses) {
     status.node.addresses.push_back(address.ip);
   }
+  for (const engine::PortMapping& mapping : engine.port_mappings()) {
+    status.node.port_mappings.push_back(
+        {std::string(mapping.protocol), mapping.internal, mapping.external});
+  }
   bool any_connected = context.config.rendezvous.empty();
   for (engine::StreamId id = 0; id < context.config.rendezvous.size(); ++id) {
     const signaling::Client& client = engine.rendezvous(id);

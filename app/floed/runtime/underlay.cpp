@@ -1,6 +1,7 @@
 #include "app/floed/runtime/underlay.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -33,6 +34,18 @@ std::map<std::uint32_t, std::uint32_t> DefaultRouteMetrics(const std::vector<tun
     }
   }
   return metrics;
+}
+
+/// The router that packets from this address go to first, or nothing.
+std::optional<IpAddress> RouterOf(const tun::InterfaceAddress& address,
+                                  const std::vector<tun::Route>& routes) {
+  std::vector<tun::Route> own;
+  std::ranges::copy_if(routes, std::back_inserter(own),
+                       [&](const tun::Route& route) { return route.index == address.index; });
+  const tun::Route* route = tun::DefaultRoute(own, address.ip.family);
+  const bool same_family =
+      route != nullptr && route->gateway && route->gateway->family == address.ip.family;
+  return same_family ? route->gateway : std::nullopt;
 }
 
 tun::AddressPolicy MakeAddressPolicy(const config::Config& config) {
@@ -151,10 +164,14 @@ bool Underlay::UpdateAddresses() {
         metric == metrics.end() ? std::uint64_t{UINT32_MAX} + 1 : std::uint64_t{metric->second});
   });
   std::vector<SocketAddress> addresses;
+  std::vector<ice::portmap::Gateway> gateways;
   ways_out_.clear();
   hidden_ = paths_.hide_cidrs;
   for (const tun::InterfaceAddress& address : usable) {
     addresses.push_back({address.ip, port()});
+    if (const auto router = RouterOf(address, routes)) {
+      gateways.push_back({{address.ip, port()}, *router});
+    }
     if (tun::MatchesAny(address.interface, paths_.hide_interfaces)) {
       hidden_.push_back({address.ip, address.ip.bits()});
     }
@@ -162,10 +179,11 @@ bool Underlay::UpdateAddresses() {
       ways_out_[address.ip] = address.index;
     }
   }
-  if (addresses == addresses_) {
+  if (addresses == addresses_ && gateways == gateways_) {
     return false;
   }
   addresses_ = std::move(addresses);
+  gateways_ = std::move(gateways);
   return true;
 }
 

@@ -17,6 +17,7 @@
 #include "base/uv/poll.h"
 #include "base/uv/timer.h"
 #include "base/uv/udp_socket.h"
+#include "ice/portmap/mapper.h"
 #include "tun/interface_monitor.h"
 #include "tun/usable_addresses.h"
 
@@ -27,8 +28,8 @@ class Underlay {
  public:
   using OnDatagram = uv::UdpSocket::OnDatagram;
 
-  /// `on_change` is called a moment after addresses() has become another list; `on_batch` after a
-  /// batch of datagrams.
+  /// `on_change` is called a moment after addresses() or gateways() has become another list;
+  /// `on_batch` after a batch of datagrams.
   struct Handlers {
     OnDatagram on_datagram;
     std::function<void()> on_batch;
@@ -55,6 +56,9 @@ class Underlay {
   /// Usable addresses with our port: preferred interfaces first, then those of the default route.
   [[nodiscard]] const std::vector<SocketAddress>& addresses() const { return addresses_; }
 
+  /// The router before each of addresses(), where there is one.
+  [[nodiscard]] const std::vector<ice::portmap::Gateway>& gateways() const { return gateways_; }
+
   /// What peers are not to be told: networks of the configuration, and addresses() of interfaces it
   /// hides.
   [[nodiscard]] const std::vector<IpPrefix>& hidden() const { return hidden_; }
@@ -74,6 +78,7 @@ class Underlay {
   config::PathsConfig paths_;
   Handlers handlers_;
   std::vector<SocketAddress> addresses_;
+  std::vector<ice::portmap::Gateway> gateways_;
   std::vector<IpPrefix> hidden_;
   /// Where several interfaces have a default route: which one an address must go out of.
   std::unordered_map<IpAddress, std::uint32_t, IpAddressHash> ways_out_;
