@@ -158,6 +158,10 @@ void Gatherer::Close(TimePoint now) {
 }
 
 void Gatherer::HandleTimeout(TimePoint now) {
+  if (discovery_) {
+    discovery_->HandleTimeout(now);
+    DrainDiscovery();
+  }
   for (Binding& binding : bindings_) {
     if (binding.wake <= now) {
       SendBindingRequest(now, binding);
@@ -209,6 +213,9 @@ std::optional<TimePoint> Gatherer::NextTimeout() const {
       next = time;
     }
   };
+  if (discovery_) {
+    consider(discovery_->NextTimeout());
+  }
   for (const Binding& binding : bindings_) {
     consider(binding.wake);
   }

@@ -23,6 +23,7 @@
 #include "ice/agent.h"
 #include "ice/candidate.h"
 #include "ice/disclosure.h"
+#include "ice/nat_discovery.h"
 #include "ice/relay.h"
 #include "ice/relay_server.h"
 #include "ice/relay_way.h"
@@ -138,6 +139,16 @@ class Gatherer {
   /// Whether every server has answered or been given up for the time being.
   [[nodiscard]] bool is_settled() const;
   [[nodiscard]] NatKind nat() const;
+
+  /// What a server with a second address has found out, once it has: RFC 5780.
+  [[nodiscard]] NatMapping nat_mapping() const {
+    return discovery_ ? discovery_->mapping() : NatMapping::kUnknown;
+  }
+
+  [[nodiscard]] NatFiltering nat_filtering() const {
+    return discovery_ ? discovery_->filtering() : NatFiltering::kUnknown;
+  }
+
   [[nodiscard]] bool IsRelayed(const SocketAddress& base) const;
   /// The relay server behind a relayed base, for the user's eyes.
   [[nodiscard]] std::optional<SocketAddress> RelayOf(const SocketAddress& base) const;
@@ -176,6 +187,8 @@ class Gatherer {
   void RemoveCandidates(const SocketAddress& base);
   /// Unless another server still sees us there.
   void RemoveReflexive(const SocketAddress& base, const SocketAddress& mapped);
+  void Discover(TimePoint now, const Binding& binding, const stun::MessageView& message);
+  void DrainDiscovery();
   void AddReflexive(const SocketAddress& base, const SocketAddress& mapped,
                     const SocketAddress& server);
   [[nodiscard]] std::uint16_t LocalPreference(const SocketAddress& base) const;
@@ -185,6 +198,7 @@ class Gatherer {
   std::vector<SocketAddress> addresses_;
   std::vector<SocketAddress> stun_servers_;
   std::vector<Binding> bindings_;
+  std::optional<NatDiscovery> discovery_;
   std::map<SocketAddress, SocketAddress> port_mappings_;  // By base.
 
   struct NamedRelay {

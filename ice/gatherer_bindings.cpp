@@ -65,6 +65,10 @@ bool Gatherer::HandleBindingResponse(TimePoint now, const SocketAddress& local,
   if (!message || message->method() != stun::Method::kBinding) {
     return false;
   }
+  if (discovery_ && discovery_->HandleResponse(now, local, remote, *message)) {
+    DrainDiscovery();
+    return true;
+  }
   const auto id = message->transaction_id();
   const auto found = std::ranges::find_if(bindings_, [&](const Binding& binding) {
     return std::ranges::find(binding.ids, id) != binding.ids.end();
@@ -90,8 +94,52 @@ bool Gatherer::HandleBindingResponse(TimePoint now, const SocketAddress& local,
     }
     AddReflexive(local, *found->mapped, remote);
   }
+  Discover(now, *found, *message);
   ReportIfDone();
   return true;
+}
+
+/// Asks a server that offers it how the NAT behaves, once for each outside address of ours.
+void Gatherer::Discover(TimePoint now, const Binding& binding, const stun::MessageView& message) {
+  const auto value = message.Find(stun::AttributeType::kOtherAddress);
+  const auto other = value ? stun::ReadAddress(*value) : std::nullopt;
+  const bool usable = other && other->ip.is_v4() && binding.base.ip.is_v4() &&
+                      IsUsableRemote(*other) && other->ip != binding.server.ip &&
+                      other->port != binding.server.port;
+  if (!usable) {
+    return;
+  }
+  if (discovery_) {  // One base and one server are enough, as long as that base is ours.
+    const NatDiscoveryConfig& known = discovery_->config();
+    const bool current = std::ranges::find(addresses_, known.base) != addresses_.end();
+    const bool same = known.base == binding.base && known.server == binding.server;
+    if (current && (!same || known.mapped == *binding.mapped)) {
+      return;
+    }
+  }
+  // Where we ask anyway, the NAT is open to answers.
+  const bool asked =
+      std::ranges::any_of(bindings_,
+                          [&](const Binding& entry) { return entry.server.ip == other->ip; }) ||
+      std::ranges::any_of(relays_, [&](const NamedRelay& entry) {
+        return std::ranges::any_of(entry.relay->ways(), [&](const auto& way) {
+          return way->server().address.ip == other->ip;
+        });
+      });
+  discovery_.emplace(now,
+                     NatDiscoveryConfig{.base = binding.base,
+                                        .server = binding.server,
+                                        .mapped = *binding.mapped,
+                                        .other = *other,
+                                        .filtering = !asked},
+                     random_);
+  DrainDiscovery();
+}
+
+void Gatherer::DrainDiscovery() {
+  while (auto transmit = discovery_->PollTransmit()) {
+    transmits_.push_back(std::move(*transmit));
+  }
 }
 
 void Gatherer::AddReflexive(const SocketAddress& base, const SocketAddress& mapped,
@@ -188,6 +236,10 @@ NatKind Gatherer::nat() const {
         judge(way->local(), *way->mapped());
       }
     }
+  }
+  if (kind == NatKind::kEasy && (nat_mapping() == NatMapping::kAddressDependent ||
+                                 nat_mapping() == NatMapping::kAddressAndPortDependent)) {
+    return NatKind::kHard;  // One server alone could not tell.
   }
   return kind;
 }

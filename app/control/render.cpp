@@ -160,6 +160,11 @@ std::string PeerDetail(const PeerStatus& peer, WallTime now) {
 
 std::string PeerDetails(const Status& status, WallTime now) {
   std::string text = fmt::format("  public key: {}\n", ToString(status.node.public_key));
+  if (status.node.nat_mapping || status.node.nat_filtering) {
+    text += fmt::format("  nat: mapping {}, filtering {}\n",
+                        status.node.nat_mapping.value_or("unknown"),
+                        status.node.nat_filtering.value_or("unknown"));
+  }
   for (const PortMappingStatus& mapping : status.node.port_mappings) {
     text +=
         fmt::format("  port mapping: {} by {}\n",

@@ -34,6 +34,7 @@ TEST(RenderStatusTest, WritesAParagraphForEachPeer) {
       RenderStatus(status, kNow, Detail::kFull),
       R"(self  laptop  10.71.0.1  fd71::1  up 3d3h  port: 41820  nat: easy  rendezvous: ok 21ms
   public key: AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=
+  nat: mapping endpoint-independent, filtering unknown
   port mapping: 203.0.113.1:41820 by pcp
   rendezvous: wss://rv.example.net connected
 

@@ -82,6 +82,7 @@ inline Status SampleStatus() {
                  .addresses = {*ParseIpAddress("10.71.0.1"), *ParseIpAddress("fd71::1")},
                  .listen_port = 41820,
                  .nat = NatKind::kEasy,
+                 .nat_mapping = "endpoint-independent",
                  .port_mappings = {{"pcp", ParseSocketAddress("192.0.2.1:41820"),
                                     ParseSocketAddress("203.0.113.1:41820")}},
                  .since = kNow - std::chrono::hours(75)};

@@ -78,6 +78,8 @@ Json NodeJson(const NodeStatus& node) {
           {"addresses", Texts(node.addresses)},
           {"listen_port", node.listen_port},
           {"nat", ToString(node.nat)},
+          {"nat_mapping", Text(node.nat_mapping)},
+          {"nat_filtering", Text(node.nat_filtering)},
           {"port_mappings", std::move(mappings)},
           {"since", Time(node.since)}};
 }
@@ -174,6 +176,8 @@ bool ReadNode(const nlohmann::json& object, NodeStatus& node) {
   }
   node.listen_port = static_cast<std::uint16_t>(fields.Unsigned("listen_port", UINT16_MAX));
   ReadWord(fields, "nat", kNatWords, node.nat);
+  node.nat_mapping = fields.MaybeString("nat_mapping");
+  node.nat_filtering = fields.MaybeString("nat_filtering");
   ReadMaybe(fields, "since", ParseRfc3339, node.since);
   return ReadAll(fields, "port_mappings", ReadPortMapping, node.port_mappings) && fields.good();
 }

@@ -57,6 +57,8 @@ struct NodeStatus {
   std::vector<IpAddress> addresses;
   std::uint16_t listen_port = 0;
   NatKind nat = NatKind::kUnknown;
+  std::optional<std::string> nat_mapping;    // RFC 4787's words, where a server could tell...
+  std::optional<std::string> nat_filtering;  // ...as "endpoint-independent".
   std::vector<PortMappingStatus> port_mappings;
   std::optional<WallTime> since;  // When the daemon started.
 

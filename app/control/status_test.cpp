@@ -15,6 +15,7 @@ constexpr const char* kGolden =
     R"({"schema":"floe.status/1",)"
     R"("node":{"name":"laptop","public_key":"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",)"
     R"("addresses":["10.71.0.1","fd71::1"],"listen_port":41820,"nat":"easy",)"
+    R"("nat_mapping":"endpoint-independent","nat_filtering":null,)"
     R"("port_mappings":[{"protocol":"pcp","internal":"192.0.2.1:41820",)"
     R"("external":"203.0.113.1:41820"}],)"
     R"("since":"2026-11-20T04:20:17.123Z"},)"

@@ -269,7 +269,8 @@ bool Client::KeptItsState(TimePoint now, std::uint32_t epoch) {
 }
 
 void Client::CheckNow(TimePoint now) {
-  if (phase_ == Phase::kMapped || phase_ == Phase::kPolling) {
+  const bool answered_lately = poll_ - now > kPollInterval - kShortestGap;
+  if ((phase_ == Phase::kMapped || phase_ == Phase::kPolling) && !answered_lately) {
     // Not only a question: a router that had been up for as short a time when it last answered has
     // lost its state and tells no suspicious epoch.
     Start(now, Phase::kRenewing);

@@ -252,13 +252,25 @@ TEST_F(PortmapClientTest, ARouterThatHasForgottenIsToldWithinAMinute) {
 TEST_F(PortmapClientTest, ANetworkChangeIsNotWaitedForAMinute) {
   Make();
   router.started = now_ - seconds(1);
-  Run(seconds(1));
+  Run(seconds(6));
   router.Reboot(now_ - seconds(1));  // Its epoch tells nothing.
 
   client_->CheckNow(now_);
   Drain();
 
   EXPECT_EQ(router.mapped, 5000);
+}
+
+TEST_F(PortmapClientTest, IsNotHurriedByOneChangeAfterAnother) {
+  Make();
+  const int before = router.requests;
+  for (int i = 0; i < 1000; ++i) {
+    client_->CheckNow(now_);
+    Drain();
+    Run(milliseconds(10));
+  }
+
+  EXPECT_LE(router.requests - before, 3);
 }
 
 TEST_F(PortmapClientTest, TellsOfAnotherExternalAddress) {

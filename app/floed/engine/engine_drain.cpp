@@ -89,6 +89,10 @@ bool Engine::DrainGatherer(TimePoint now) {
         Touch(sender->second);
       }
       continue;
+    } else if (const auto* removed = std::get_if<ice::CandidateRemoved>(&*event);
+               removed != nullptr &&
+               removed->candidate.type == ice::CandidateType::kServerReflexive) {
+      mapper_.CheckNow(now);  // A NAT that has forgotten one mapping may have forgotten all.
     }
     for (PeerId id = 0; id < peers_.size(); ++id) {
       Link& link = *peers_[id].link;

@@ -158,6 +158,13 @@ control::Status MakeStatus(const engine::Engine& engine, const ReportContext& co
   for (const config::InterfaceAddress& address : context.config.node.addresses) {
     status.node.addresses.push_back(address.ip);
   }
+  const ice::Gatherer& gatherer = engine.gatherer();
+  if (gatherer.nat_mapping() != ice::NatMapping::kUnknown) {
+    status.node.nat_mapping = std::string(ToString(gatherer.nat_mapping()));
+  }
+  if (gatherer.nat_filtering() != ice::NatFiltering::kUnknown) {
+    status.node.nat_filtering = std::string(ToString(gatherer.nat_filtering()));
+  }
   for (const engine::PortMapping& mapping : engine.port_mappings()) {
     status.node.port_mappings.push_back(
         {std::string(mapping.protocol), mapping.internal, mapping.external});
