@@ -12,6 +12,7 @@
 #
 # The last line is "N passed, N failed, N skipped". Logs of failed netns tests are kept in build/netns-logs.
 set -euo pipefail
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 # else undefined behaviour is told and forgiven
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
 python=/usr/bin/python3 # Debian's; another may come first in PATH
