@@ -126,7 +126,7 @@ bool Peer::HandleTransport(TimePoint now, const TransportView& message) {
     return false;
   }
   NoteReceived(now, message.bytes());
-  if (slots_.HandleReceived(*session)) {
+  if (slots_.HandleReceived(now, *session)) {
     if (winner_ == SessionSlots::CrossingWinner::kPeer) {
       pending_.clear();
     }

@@ -46,8 +46,11 @@ Session* SessionSlots::Find(std::uint32_t local_index) const {
   return found == retired_.end() ? nullptr : found->get();
 }
 
-bool SessionSlots::HandleReceived(Session& session) {
+bool SessionSlots::HandleReceived(TimePoint now, Session& session) {
   if (session.confirmed()) {
+    if (IsPreferredByPeer(now, session)) {
+      TakeFromRetired(session);
+    }
     return false;
   }
   session.Confirm();
@@ -60,12 +63,24 @@ bool SessionSlots::HandleReceived(Session& session) {
     return true;
   }
   if (better) {
-    const auto place =
-        std::ranges::find(retired_, &session, [](const auto& retired) { return retired.get(); });
-    std::swap(current_, *place);
-    std::erase(retired_, nullptr);
+    TakeFromRetired(session);
   }
   return true;
+}
+
+void SessionSlots::TakeFromRetired(const Session& session) {
+  const auto place =
+      std::ranges::find(retired_, &session, [](const auto& retired) { return retired.get(); });
+  std::swap(current_, *place);
+  std::erase(retired_, nullptr);
+}
+
+// The losing half of what looked like a crossing, long after the peer should have left it: the peer
+// has no other, because it was started again within the window.
+bool SessionSlots::IsPreferredByPeer(TimePoint now, const Session& session) const {
+  return current_ && current_->role() == Session::Role::kInitiator &&
+         session.role() == Session::Role::kResponder && session.created() > current_->created() &&
+         now - current_->created() >= kCrossingWindow;
 }
 
 // For a session that the peer has initiated and used: usually the answer is yes. No is for what

@@ -36,7 +36,7 @@ class SessionSlots {
 
   /// An authentic packet has come on `session`, one of ours. True if it is the first: then both
   /// ends have the session, and current(), which is not null, may have changed.
-  [[nodiscard]] bool HandleReceived(Session& session);
+  [[nodiscard]] bool HandleReceived(TimePoint now, Session& session);
 
   /// The session to send on, which may be too old for it; or null.
   [[nodiscard]] Session* current() const { return current_.get(); }
@@ -49,6 +49,8 @@ class SessionSlots {
   static constexpr std::size_t kMaxRetired = 2 * kMaxInitiationsInFlight;
 
   [[nodiscard]] bool IsBetterThanCurrent(const Session& session) const;
+  [[nodiscard]] bool IsPreferredByPeer(TimePoint now, const Session& session) const;
+  void TakeFromRetired(const Session& session);
   void Retire(std::unique_ptr<Session> session);
   void DropExpired(TimePoint now);
 

@@ -51,7 +51,7 @@ TEST_F(SessionSlotsTest, AnInitiatedSessionIsCurrentAtOnce) {
   Session* const session = Initiate(slots, seconds(0));
 
   EXPECT_EQ(slots.current(), session);
-  EXPECT_FALSE(slots.HandleReceived(*session));
+  EXPECT_FALSE(slots.HandleReceived(kStart, *session));
 }
 
 TEST_F(SessionSlotsTest, ARespondedSessionIsCurrentOnceItHasReceived) {
@@ -60,9 +60,9 @@ TEST_F(SessionSlotsTest, ARespondedSessionIsCurrentOnceItHasReceived) {
   EXPECT_EQ(slots.current(), nullptr);
   EXPECT_EQ(slots.Find(session->local_index()), session);
 
-  EXPECT_TRUE(slots.HandleReceived(*session));
+  EXPECT_TRUE(slots.HandleReceived(kStart, *session));
   EXPECT_EQ(slots.current(), session);
-  EXPECT_FALSE(slots.HandleReceived(*session));
+  EXPECT_FALSE(slots.HandleReceived(kStart, *session));
 }
 
 TEST_F(SessionSlotsTest, AReplacedSessionGoesOnReceiving) {
@@ -85,7 +85,7 @@ TEST_F(SessionSlotsTest, OfACrossingTheWinnersSessionIsUsed) {
     Session* const ours = Initiate(slots, milliseconds(50));
     EXPECT_EQ(slots.current(), ours);
 
-    EXPECT_TRUE(slots.HandleReceived(*theirs));
+    EXPECT_TRUE(slots.HandleReceived(kStart, *theirs));
     EXPECT_EQ(slots.current(), winner == Winner::kUs ? ours : theirs);
     EXPECT_EQ(slots.Find(ours->local_index()), ours);
     EXPECT_EQ(slots.Find(theirs->local_index()), theirs);
@@ -98,7 +98,7 @@ TEST_F(SessionSlotsTest, TheOrderInACrossingDoesNotMatter) {
     Session* const ours = Initiate(slots, milliseconds(0));
     Session* const theirs = Respond(slots, milliseconds(50));
 
-    EXPECT_TRUE(slots.HandleReceived(*theirs));
+    EXPECT_TRUE(slots.HandleReceived(kStart, *theirs));
     EXPECT_EQ(slots.current(), winner == Winner::kUs ? ours : theirs);
     EXPECT_EQ(slots.Find(ours->local_index()), ours);
   }
@@ -109,7 +109,7 @@ TEST_F(SessionSlotsTest, ALaterSessionOfThePeerIsNoCrossing) {
   Initiate(slots, seconds(0));
   Session* const theirs = Respond(slots, seconds(1));
 
-  EXPECT_TRUE(slots.HandleReceived(*theirs));
+  EXPECT_TRUE(slots.HandleReceived(kStart, *theirs));
   EXPECT_EQ(slots.current(), theirs);
 }
 
@@ -118,8 +118,8 @@ TEST_F(SessionSlotsTest, OfTwoOfThePeerTheLaterIsUsedInWhateverOrderTheyAreConfi
   Session* const first = Respond(slots, milliseconds(0));
   Session* const second = Respond(slots, milliseconds(30));
 
-  EXPECT_TRUE(slots.HandleReceived(*second));
-  EXPECT_TRUE(slots.HandleReceived(*first));
+  EXPECT_TRUE(slots.HandleReceived(kStart, *second));
+  EXPECT_TRUE(slots.HandleReceived(kStart, *first));
   EXPECT_EQ(slots.current(), second);
 }
 
@@ -140,6 +140,20 @@ TEST_F(SessionSlotsTest, HoldsABoundedNumber) {
 
   slots.Clear();
   EXPECT_EQ(indices_.size(), 0U);
+}
+
+TEST_F(SessionSlotsTest, FollowsAPeerThatWasStartedAgainWithinTheWindowOfACrossing) {
+  SessionSlots slots(Winner::kUs);
+  Session* const ours = Initiate(slots, seconds(0));
+  Session* const theirs = Respond(slots, milliseconds(500));
+  EXPECT_TRUE(slots.HandleReceived(kStart + milliseconds(500), *theirs));
+  EXPECT_EQ(slots.current(), ours);  // It might be a crossing, which ours wins.
+
+  EXPECT_FALSE(slots.HandleReceived(kStart + milliseconds(900), *theirs));
+  EXPECT_EQ(slots.current(), ours);
+  EXPECT_FALSE(slots.HandleReceived(kStart + seconds(1), *theirs));
+  EXPECT_EQ(slots.current(), theirs);
+  EXPECT_EQ(slots.Find(ours->local_index()), ours);
 }
 
 }  // namespace
