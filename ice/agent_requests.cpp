@@ -36,7 +36,7 @@ bool Agent::HandleMessage(TimePoint now, const SocketAddress& local, const Socke
   }
   switch (message.message_class()) {
     case stun::Class::kRequest:
-      return HandleRequest(now, local, remote, message);
+      return local.transport == remote.transport && HandleRequest(now, local, remote, message);
     case stun::Class::kIndication:
       return true;  // A keepalive, RFC 8445 section 11: nothing to do and nothing to answer.
     case stun::Class::kSuccess:
