@@ -173,19 +173,12 @@ void Agent::HandlePairTimeout(TimePoint now, Pair& pair) {
 }
 
 void Agent::HandleCheckTimeout(TimePoint now, Pair& pair) {
-  if (pair.valid && now - pair.last_answer >= kConsentTimeout) {
-    LoseConsent(now, pair);
-    return;
-  }
   if (pair.sends >= SendLimit(pair)) {
     FailCheck(now, pair);
     return;
   }
   is_strict() ? RepeatRequest(now, pair) : SendRequest(now, pair);
   pair.wake = now + CheckGap(pair);
-  if (pair.valid) {
-    pair.wake = std::min(*pair.wake, pair.last_answer + kConsentTimeout);
-  }
 }
 
 std::uint32_t Agent::SendLimit(const Pair& pair) const {
@@ -223,10 +216,6 @@ void Agent::FailCheck(TimePoint now, Pair& pair) {
 }
 
 void Agent::HandleProbeTimeout(TimePoint now, Pair& pair) {
-  if (now - pair.last_answer >= kConsentTimeout) {
-    LoseConsent(now, pair);
-    return;
-  }
   if (pair.sends == 0) {
     pair.first_send = now;
   }
@@ -238,14 +227,10 @@ void Agent::HandleProbeTimeout(TimePoint now, Pair& pair) {
 /// RFC 7675 section 5.1: each check is a transaction of its own and is not repeated. Until a pair
 /// is nominated all that work are checked, which keeps them open (RFC 8445 section 11).
 void Agent::HandleConsentTimeout(TimePoint now, Pair& pair) {
-  if (now - pair.last_answer >= kConsentTimeout) {
-    LoseConsent(now, pair);
-    return;
-  }
   if (!nominated_once_ || nominated_ == pair.id || selected_ == pair.id) {
     SendRequest(now, pair);
   }
-  pair.wake = std::min(now + ConsentInterval(), pair.last_answer + kConsentTimeout);
+  pair.wake = now + ConsentInterval();
 }
 
 void Agent::LoseConsent(TimePoint now, Pair& pair) {
