@@ -123,12 +123,16 @@ void Link::WithdrawOffer() {
   negotiation_.WithdrawOffer();
   if (!negotiation_.offer_outstanding() && offer_ && previous_) {
     // The session before the offer is the one that both ends know.
-    current_ = std::move(previous_);
-    answered_.reset();
-    previous_ends_.reset();
-    ++agents_version_;
+    RestorePrevious();
     offer_.reset();
   }
+}
+
+void Link::RestorePrevious() {
+  current_ = std::move(previous_);
+  answered_.reset();
+  previous_ends_.reset();
+  ++agents_version_;
 }
 
 void Link::HandleMessage(TimePoint now, const Message& message) {
@@ -482,10 +486,7 @@ void Link::RetireAgents(TimePoint now) {
     previous_ends_.reset();
     ++agents_version_;
   } else if (current_ && current_->state() == ice::State::kFailed) {
-    current_ = std::move(previous_);  // The restart came to nothing; what there was still works.
-    answered_.reset();
-    previous_ends_.reset();
-    ++agents_version_;
+    RestorePrevious();  // The restart came to nothing; what there was still works.
   }
 }
 

@@ -142,6 +142,7 @@ class Link {
   [[nodiscard]] bool OfferIsCurrent(std::uint64_t session) const;
   void RepeatCandidates(signaling::MessageKind kind);
   void WithdrawOffer();
+  void RestorePrevious();
   void RetireAgents(TimePoint now);
   [[nodiscard]] bool HasGoodPath() const;
 
