@@ -72,13 +72,16 @@ def cpu_seconds(pid: int) -> float:
 class Rendezvous:
     """A floe-rendezvous on a server of the laboratory."""
 
-    def __init__(self, server: Server):
-        self.server, self.url = server, f"ws://{server.ip}:8080"
+    def __init__(self, server: Server, port: int = 8080, ipv6: bool = False):
+        self.server, self.port = server, port
+        self.listen = [f"{host}:{port}" for host in [server.ip, f"[{server.ip6}]"][:1 + ipv6]]
+        self.urls = [f"ws://{address}" for address in self.listen]
         self.stun_uri = f"stun:{server.ip}:3478"
         self.start()
 
     def start(self) -> None:
-        self.proc: Proc = self.server.popen([RENDEZVOUS, "serve", "--dev", "--listen", f"{self.server.ip}:8080"])
+        options = [word for address in self.listen for word in ("--listen", address)]
+        self.proc: Proc = self.server.popen([RENDEZVOUS, "serve", "--dev", *options])
         wait_until(self._answers, what=f"floe-rendezvous, see {self.proc.log}")
 
     def _answers(self) -> bool:
@@ -86,7 +89,7 @@ class Rendezvous:
             raise LabError(f"floe-rendezvous ended with {self.proc.returncode}: {self.proc.log.read_text()[-2000:]}")
         with self.server.socket(kind=socket.SOCK_STREAM) as sock:
             sock.settimeout(0.2)
-            return sock.connect_ex((self.server.ip, 8080)) == 0
+            return sock.connect_ex((self.server.ip, self.port)) == 0
 
     def kill(self) -> None:
         self.proc.kill()
@@ -128,7 +131,7 @@ class Daemon:
         parts = [section("[node]", **{**node, **self.sections["node"]})]
         rendezvous, turn = self.net.rendezvous, self.net.turn
         if rendezvous:
-            parts.append(section("[rendezvous]", urls=[rendezvous.url]))
+            parts.append(section("[rendezvous]", urls=rendezvous.urls))
         stun = [server.stun_uri for server in (rendezvous, turn) if server]
         if stun:
             parts.append(section("[stun]", urls=stun))
@@ -265,8 +268,9 @@ class FloeLab:
     def __exit__(self, *_) -> None:
         self.lab.close()
 
-    def start_rendezvous(self, name: str = "rendezvous") -> Rendezvous:
-        self.rendezvous = Rendezvous(self.lab.server(name))
+    def start_rendezvous(self, name: str = "rendezvous", **kw) -> Rendezvous:
+        """kw: port, ipv6 (serve on both families)."""
+        self.rendezvous = Rendezvous(self.lab.server(name), **kw)
         return self.rendezvous
 
     def start_relay(self, name: str = "relay") -> Turn:
