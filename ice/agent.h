@@ -251,8 +251,8 @@ class Agent {
   [[nodiscard]] Path PathOf(const Pair& pair) const;
 
   // agent_checks.cpp
-  void WakeChecks(TimePoint now) { next_check_ = next_check_.value_or(now); }
-
+  void WakeChecks(TimePoint now);
+  [[nodiscard]] bool HasLostItsWay() const;
   void StartNextCheck(TimePoint now);
   void StartCheck(TimePoint now, Pair& pair);
   void HandlePairTimeout(TimePoint now, Pair& pair);
@@ -322,7 +322,7 @@ class Agent {
   TimePoint patience_ends_;              // RFC 8863: no failure before. Set when checks can begin.
   TimePoint now_;                        // As the latest input said.
   std::optional<TimePoint> next_check_;  // Ta pacing.
-  bool has_place_ = false;               // next_check_ is a place that the pacer has given us.
+  std::optional<Pacer::Place> place_;    // Of the next check, among those of other agents.
   bool local_ended_ = false;             // End of candidates.
   bool remote_ended_ = false;
   std::map<stun::TransactionId, Request> requests_;

@@ -100,6 +100,20 @@ void Agent::HandleTimeout(TimePoint now) {
   }
 }
 
+void Agent::WakeChecks(TimePoint now) {
+  if (place_ && place_->row == Pacer::Row::kOrdinary && HasLostItsWay()) {
+    place_.reset();  // It is in a hurry by now.
+    next_check_ = now;
+  }
+  next_check_ = next_check_.value_or(now);
+}
+
+/// There was a path, and none answers.
+bool Agent::HasLostItsWay() const {
+  const Pair* pair = selected();
+  return first_valid_ && (pair == nullptr || !IsAlive(*pair));
+}
+
 /// RFC 8445 section 6.1.4.2. Once a pair is nominated, only what the peer asks for is checked
 /// (section 8.1.2).
 void Agent::StartNextCheck(TimePoint now) {
@@ -108,16 +122,19 @@ void Agent::StartNextCheck(TimePoint now) {
     is_strict() ? checklist_.Unfreeze() : checklist_.UnfreezeAll();
   }
   if (!checklist_.HasWork()) {
+    place_.reset();
     return;
   }
-  if (config_.pacer != nullptr && !has_place_) {
-    if (const TimePoint place = config_.pacer->Reserve(now); place > now) {
-      next_check_ = place;
-      has_place_ = true;
+  if (config_.pacer != nullptr) {
+    using Row = Pacer::Row;
+    place_ = place_ ? *place_
+                    : config_.pacer->Reserve(now, HasLostItsWay() ? Row::kUrgent : Row::kOrdinary);
+    if (const TimePoint time = config_.pacer->TimeOf(*place_); time > now) {
+      next_check_ = time;
       return;
     }
+    place_.reset();
   }
-  has_place_ = false;
   if (Pair* pair = ordinary ? checklist_.TakeNext() : checklist_.TakeTriggered()) {
     StartCheck(now, *pair);
     next_check_ = now + Ta();

@@ -96,7 +96,11 @@ void Agent::HandleAuthenticRequest(TimePoint now, const SocketAddress& local,
   }
   if (pair->state != PairState::kSucceeded) {  // Section 7.3.1.4
     checklist_.Trigger(*pair);
-    next_check_ = is_strict() || config_.pacer != nullptr ? next_check_.value_or(now) : now;
+    if (is_strict() || place_) {
+      WakeChecks(now);
+    } else {
+      next_check_ = now;
+    }
   } else if (!IsAlive(*pair) && pair->wake) {
     pair->wake = std::min(*pair->wake, now + std::chrono::milliseconds(20));
   }

@@ -71,7 +71,7 @@ TEST_F(StrictChecksTest, StartAsOftenAsTheOwnerSays) {
 
 TEST_F(StrictChecksTest, WaitForTheirPlaceAmongThoseOfOtherAgents) {
   Pacer pacer;
-  while (pacer.Reserve(now_) < now_ + milliseconds(100)) {
+  while (pacer.TimeOf(pacer.Reserve(now_)) < now_ + milliseconds(100)) {
   }
   Make(Role::kControlling, {.pace = Pace::kStandard, .renomination = false, .pacer = &pacer});
   AddRemote(Host("192.0.2.1:1000"));

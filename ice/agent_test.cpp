@@ -132,6 +132,23 @@ TEST(AgentTest, FallsBackToTheRelayWithinFourSecondsAndReturnsWithinTwentyFive) 
       seconds(25)));
 }
 
+TEST(AgentTest, WhoHasLostItsPathDoesNotWaitBehindAThousandThatBegin) {
+  Pacer pacer;
+  Pairing pairing({.role = Role::kControlling, .pacer = &pacer});
+  pairing.Add(pairing.a(), Host("192.0.1.1:1000"));
+  pairing.Add(pairing.b(), Host("192.0.2.1:1000"));
+  pairing.ExchangeCredentials();
+  ASSERT_TRUE(pairing.RunUntil([&] { return BothConnected(pairing); }));
+  for (int i = 0; i < 1000; ++i) {
+    static_cast<void>(pacer.Reserve(pairing.now()));
+  }
+
+  pairing.a().RemoveLocalBase(pairing.now(), Address("192.0.1.1:1000"));
+  pairing.Add(pairing.a(), Host("192.0.1.2:1000"));
+
+  EXPECT_TRUE(pairing.RunUntil([&] { return pairing.a().path().has_value(); }, milliseconds(100)));
+}
+
 TEST(AgentTest, LosesConsentAfterThirtySecondsAndFailsAfterItsPatience) {
   Pairing pairing;
   pairing.Add(pairing.a(), Host("192.0.1.1:1000"));

@@ -58,7 +58,7 @@ Engine::Engine(TimePoint now, std::chrono::nanoseconds unix_time, EngineConfig c
                                                    .key = peer.key,
                                                    .allowed_ips = peer.allowed_ips,
                                                    .policy = config_.policy},
-                                        public_key_, clock_, gatherer_, random_);
+                                        public_key_, clock_, gatherer_, pacer_, random_);
     std::optional<PresharedKey> preshared_key;
     if (peer.preshared_key) {
       preshared_key = peer.preshared_key->Clone();

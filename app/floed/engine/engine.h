@@ -267,6 +267,7 @@ class Engine {
   RandomSource& random_;
   UnixClock clock_;
   ice::Gatherer gatherer_;
+  ice::Pacer pacer_;  // One for all links: the network is one.
   ice::portmap::Mapper mapper_;
   std::map<SocketAddress, SocketAddress> upnp_;  // By the address of ours.
   tunnel::Tunnel tunnel_;

@@ -38,10 +38,11 @@ bool Has(const std::vector<std::string>& options, std::string_view option) {
 }  // namespace
 
 Link::Link(LinkConfig config, const PublicKey& self, const UnixClock& clock,
-           const ice::Gatherer& gatherer, RandomSource& random)
+           const ice::Gatherer& gatherer, ice::Pacer& pacer, RandomSource& random)
     : config_(std::move(config)),
       clock_(clock),
       gatherer_(gatherer),
+      pacer_(pacer),
       random_(random),
       negotiation_(self, config_.key) {}
 
@@ -244,7 +245,8 @@ void Link::StartAgent(TimePoint now, ice::Role role) {
   }
   answered_.reset();
   current_ = std::make_unique<ice::Agent>(
-      now, ice::AgentConfig{.role = role, .local = ice::MakeCredentials(random_)}, random_);
+      now, ice::AgentConfig{.role = role, .local = ice::MakeCredentials(random_), .pacer = &pacer_},
+      random_);
   described_ = false;
   for (const ice::Candidate& candidate : gatherer_.candidates()) {
     if (MayUse(candidate)) {

@@ -23,6 +23,7 @@
 #include "ice/agent.h"
 #include "ice/candidate.h"
 #include "ice/gatherer.h"
+#include "ice/pacer.h"
 #include "signaling/message.h"
 #include "signaling/negotiation.h"
 
@@ -59,9 +60,9 @@ struct LinkTimes {
 
 class Link {
  public:
-  /// `gatherer` and `random` must outlive the link.
+  /// `gatherer`, `pacer` and `random` must outlive the link.
   Link(LinkConfig config, const PublicKey& self, const UnixClock& clock,
-       const ice::Gatherer& gatherer, RandomSource& random);
+       const ice::Gatherer& gatherer, ice::Pacer& pacer, RandomSource& random);
 
   // Inputs.
 
@@ -149,6 +150,7 @@ class Link {
   LinkConfig config_;
   UnixClock clock_;
   const ice::Gatherer& gatherer_;
+  ice::Pacer& pacer_;
   RandomSource& random_;
   signaling::Negotiation negotiation_;
   bool wanted_ = false;

@@ -36,6 +36,7 @@ class LinkTest : public ::testing::Test {
   struct End {
     PublicKey key;
     ice::Gatherer gatherer;
+    ice::Pacer pacer;
     std::unique_ptr<Link> link;
     std::vector<Message> sent;
     bool online = true;
@@ -59,7 +60,7 @@ class LinkTest : public ::testing::Test {
                                                  .key = peer,
                                                  .allowed_ips = {{IpAddress::V4(10, 71, 0, 0), 24}},
                                                  .policy = policy},
-                                      end.key, clock, end.gatherer, random_);
+                                      end.key, clock, end.gatherer, end.pacer, random_);
   }
 
   void Up() {
