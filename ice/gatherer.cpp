@@ -33,6 +33,7 @@ void Gatherer::SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>
       std::erase_if(bindings_, [&](const Binding& binding) { return binding.base == base; });
       RemoveCandidates(base);
       port_mappings_.erase(base);
+      guesses_.erase(base);
     }
   }
   for (const SocketAddress& base : addresses_) {

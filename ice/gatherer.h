@@ -191,6 +191,10 @@ class Gatherer {
   void DrainDiscovery();
   void AddReflexive(const SocketAddress& base, const SocketAddress& mapped,
                     const SocketAddress& server);
+  /// A router whose owner forwards the port of our socket to us is reached at that port, whichever
+  /// the router shows to servers. One candidate more for each base whose port nobody has seen.
+  void GuessForward(const SocketAddress& base);
+  void DropGuess(const SocketAddress& base);
   [[nodiscard]] std::uint16_t LocalPreference(const SocketAddress& base) const;
   void ReportIfDone();
 
@@ -200,6 +204,7 @@ class Gatherer {
   std::vector<Binding> bindings_;
   std::optional<NatDiscovery> discovery_;
   std::map<SocketAddress, SocketAddress> port_mappings_;  // By base.
+  std::map<SocketAddress, SocketAddress> guesses_;        // Likewise: what GuessForward() has told.
 
   struct NamedRelay {
     std::string name;

@@ -147,6 +147,9 @@ void Gatherer::AddReflexive(const SocketAddress& base, const SocketAddress& mapp
   if (mapped == base || !IsUsableRemote(mapped)) {
     return;  // RFC 8445 section 5.1.3: redundant with the host candidate.
   }
+  if (const auto guess = guesses_.find(base); guess != guesses_.end() && guess->second == mapped) {
+    DropGuess(base);  // It is known by now.
+  }
   AddCandidate(
       {.type = CandidateType::kServerReflexive,
        .address = mapped,
@@ -154,6 +157,59 @@ void Gatherer::AddReflexive(const SocketAddress& base, const SocketAddress& mapp
        .priority = ComputePriority(CandidateType::kServerReflexive, LocalPreference(base)),
        .foundation = ComputeFoundation(CandidateType::kServerReflexive, base.ip, server.ip),
        .related = base});
+  GuessForward(base);
+}
+
+void Gatherer::GuessForward(const SocketAddress& base) {
+  const auto known = guesses_.find(base);
+  const auto mapping = port_mappings_.find(base);
+  std::optional<SocketAddress> guess;
+  for (const Candidate& candidate : candidates_) {
+    const bool guessed = known != guesses_.end() && known->second == candidate.address;
+    const bool forwarded = mapping != port_mappings_.end() && mapping->second == candidate.address;
+    if (candidate.type == CandidateType::kServerReflexive && candidate.base == base && !guessed &&
+        !forwarded) {
+      guess = SocketAddress{candidate.address.ip, base.port};
+      break;
+    }
+  }
+  if (known != guesses_.end()) {
+    if (guess == known->second) {
+      return;
+    }
+    DropGuess(base);
+  }
+  const bool is_known = std::ranges::any_of(candidates_, [&](const Candidate& candidate) {
+    return candidate.base == base && candidate.address == guess;
+  });
+  if (!guess || is_known || !IsUsableRemote(*guess)) {
+    return;
+  }
+  guesses_.emplace(base, *guess);
+  constexpr std::uint16_t kLower = 32'768;  // Than what servers have seen.
+  const auto preference = static_cast<std::uint16_t>(LocalPreference(base) - kLower);
+  AddCandidate(
+      {.type = CandidateType::kServerReflexive,
+       .address = *guess,
+       .base = base,
+       .priority = ComputePriority(CandidateType::kServerReflexive, preference),
+       .foundation = ComputeFoundation(CandidateType::kServerReflexive, base.ip, guess->ip),
+       .related = base});
+}
+
+void Gatherer::DropGuess(const SocketAddress& base) {
+  const auto guess = guesses_.find(base);
+  if (guess == guesses_.end()) {
+    return;
+  }
+  const auto gone = std::ranges::find_if(candidates_, [&](const Candidate& candidate) {
+    return candidate.base == base && candidate.address == guess->second;
+  });
+  guesses_.erase(guess);
+  if (gone != candidates_.end()) {
+    events_.emplace_back(CandidateRemoved{*gone});
+    candidates_.erase(gone);
+  }
 }
 
 void Gatherer::SetPortMapping(const SocketAddress& base, std::optional<SocketAddress> external) {
@@ -173,6 +229,10 @@ void Gatherer::SetPortMapping(const SocketAddress& base, std::optional<SocketAdd
   port_mappings_.emplace(base, *external);
   if (*external == base || !IsUsableRemote(*external)) {
     return;  // A pinhole in a firewall: the host candidate is what leads through it.
+  }
+  if (const auto guess = guesses_.find(base);
+      guess != guesses_.end() && guess->second == *external) {
+    DropGuess(base);
   }
   // Preferred to what STUN has found, for it depends neither on whom we have sent to nor on when.
   constexpr std::uint32_t kOneType = 1U << 24U;
@@ -203,6 +263,7 @@ void Gatherer::RemoveReflexive(const SocketAddress& base, const SocketAddress& m
   if (!others && gone != candidates_.end()) {
     events_.emplace_back(CandidateRemoved{*gone});
     candidates_.erase(gone);
+    GuessForward(base);
   }
 }
 

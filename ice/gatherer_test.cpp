@@ -106,6 +106,9 @@ class GathererTest : public ::testing::Test {
     return found;
   }
 
+  /// What is tried beside what servers have seen: our port, forwarded by the router's owner.
+  static SocketAddress GuessAt(const IpAddress& outside) { return {outside, kWired.port}; }
+
   void SetAddresses(const std::vector<SocketAddress>& addresses) {
     gatherer_.SetLocalAddresses(now_, addresses);
     Drain();
@@ -226,8 +229,52 @@ TEST_F(GathererTest, TellsAHardNatFromItsPorts) {
   gatherer_.SetServers(now_, {kServer, kOther}, {});
   Run(seconds(1));
 
-  EXPECT_EQ(Types(), "host srflx srflx");
+  EXPECT_EQ(Types(), "host srflx srflx srflx");
   EXPECT_EQ(gatherer_.nat(), NatKind::kHard);
+}
+
+TEST_F(GathererTest, OurOwnPortIsGuessedToBeForwardedWhereTheRouterShowsAnother) {
+  nat = [](const SocketAddress&, const SocketAddress& to) {
+    return SocketAddress{IpAddress::V4(203, 0, 113, 1),
+                         static_cast<std::uint16_t>(5000 + to.ip.bytes[3])};
+  };
+  const SocketAddress guess = GuessAt(IpAddress::V4(203, 0, 113, 1));
+  SetAddresses({kWired});
+  gatherer_.SetServers(now_, {kServer, kOther}, {});
+  Run(seconds(1));
+
+  ASSERT_EQ(std::ranges::count(AddressesOf(CandidateType::kServerReflexive), guess), 1);
+  for (const Candidate& candidate : gatherer_.candidates()) {
+    if (candidate.address == guess) {
+      EXPECT_EQ(candidate.base, kWired);
+    } else if (candidate.type == CandidateType::kServerReflexive) {
+      EXPECT_GT(candidate.priority,
+                ComputePriority(CandidateType::kServerReflexive, 65535 - 32'768));
+    }
+  }
+  gatherer_.SetServers(now_, {}, {});
+  EXPECT_EQ(Types(), "host") << "nobody knows the outside any more";
+}
+
+TEST_F(GathererTest, NothingIsGuessedWhereThePortIsKeptOrMapped) {
+  SetAddresses({kWired});
+  gatherer_.SetServers(now_, {kServer, kOther}, {});
+  Run(seconds(1));
+  EXPECT_EQ(Types(), "host srflx");
+
+  nat = [](const SocketAddress&, const SocketAddress&) {
+    return SocketAddress{IpAddress::V4(203, 0, 113, 1), 5000};
+  };
+  Run(minutes(1));
+  const SocketAddress guess = GuessAt(IpAddress::V4(203, 0, 113, 1));
+  ASSERT_EQ(AddressesOf(CandidateType::kServerReflexive),
+            (std::vector{SocketAddress{guess.ip, 5000}, guess}));
+
+  gatherer_.SetPortMapping(kWired, guess);
+  EXPECT_EQ(std::ranges::count(AddressesOf(CandidateType::kServerReflexive), guess), 1);
+  EXPECT_GT(gatherer_.candidates().back().priority,
+            ComputePriority(CandidateType::kServerReflexive, 65535))
+      << "what the router says goes before what is guessed";
 }
 
 TEST_F(GathererTest, ASilentServerDoesNotHoldUpTheOthersAndIsAskedAgain) {
@@ -267,7 +314,7 @@ TEST_F(GathererTest, AnotherMappingReplacesTheOneBefore) {
   gatherer_.HandleNetworkChange(now_);
   Run(seconds(5));
 
-  EXPECT_EQ(AddressesOf(CandidateType::kServerReflexive), std::vector{moved});
+  EXPECT_EQ(AddressesOf(CandidateType::kServerReflexive), (std::vector{moved, GuessAt(moved.ip)}));
 }
 
 TEST_F(GathererTest, MappingsOnlyARelaySeesAreReplacedToo) {
@@ -285,7 +332,7 @@ TEST_F(GathererTest, MappingsOnlyARelaySeesAreReplacedToo) {
   }
 
   EXPECT_EQ(AddressesOf(CandidateType::kServerReflexive),
-            std::vector{Address("203.0.113.50:5004")});
+            (std::vector{Address("203.0.113.50:5004"), GuessAt(IpAddress::V4(203, 0, 113, 50))}));
   EXPECT_EQ(AddressesOf(CandidateType::kRelayed).size(), 1U);
 }
 
@@ -302,7 +349,7 @@ TEST_F(GathererTest, WhatAServerSaidGoesWithTheServer) {
   Run(seconds(1));
 
   EXPECT_EQ(AddressesOf(CandidateType::kServerReflexive),
-            std::vector{Address("203.0.113.1:41822")});
+            (std::vector{Address("203.0.113.1:41822"), GuessAt(IpAddress::V4(203, 0, 113, 1))}));
 }
 
 TEST_F(GathererTest, ServersThatStayKeepTheirState) {

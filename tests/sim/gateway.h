@@ -75,7 +75,7 @@ class Gateway {
 
   [[nodiscard]] Zone& outer() { return outer_; }
 
-  [[nodiscard]] const Nat& nat() const { return nat_; }
+  [[nodiscard]] Nat& nat() { return nat_; }
 
  private:
   void TakeOutsideAddress();

@@ -149,6 +149,17 @@ std::optional<SocketAddress> Nat::TranslateIn(TimePoint now, std::uint16_t port,
     }
     return entry.inside;
   }
+  for (const auto& [forwarded, inside] : forwards_) {
+    if (forwarded == port && Find(inside, Key(remote)) == nullptr) {
+      // The answers leave from the same port, whatever the NAT does with what we begin.
+      mappings_.push_back({.inside = inside,
+                           .key = Key(remote),
+                           .port = port,
+                           .expires = now + options_.timeout,
+                           .contacts = {{.remote = remote, .expires = now + options_.timeout}}});
+      return inside;
+    }
+  }
   return std::nullopt;
 }
 

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/socket_address.h"
@@ -80,6 +81,12 @@ class Nat {
   /// The inside endpoint behind `port` whoever sends: hairpinned packets are not filtered.
   [[nodiscard]] std::optional<SocketAddress> TranslateHairpin(TimePoint now, std::uint16_t port);
 
+  /// From here on whoever sends to this outside port reaches `inside`, which answers from there: a
+  /// rule that the owner has made. It outlives Reset().
+  void Forward(std::uint16_t port, const SocketAddress& inside) {
+    forwards_.emplace_back(port, inside);
+  }
+
   /// Forgets all mappings.
   void Reset() { mappings_.clear(); }
 
@@ -119,6 +126,7 @@ class Nat {
   test::FakeRandom& random_;
   // A handful in any scenario, so a scan is faster than a table.
   std::vector<Entry> mappings_;
+  std::vector<std::pair<std::uint16_t, SocketAddress>> forwards_;
 };
 
 }  // namespace floe::sim

@@ -198,6 +198,14 @@ TEST(ScenarioTest, HardNatsStayOnTheRelayForAnHour) {
   EXPECT_TRUE(world.PingUntilAnswered(world.sim().now() + seconds(1)));
 }
 
+TEST(ScenarioTest, AForwardThatTheOwnerOfAHardNatHasMadeIsFound) {
+  World world({.a = SiteKind::kSymmetric, .b = SiteKind::kSymmetric});
+  world.site_a().gateway().nat().Forward(EngineNode::kPort,
+                                         {world.host_a().ip4(), EngineNode::kPort});
+
+  StartBoth(world, /*direct=*/true);
+}
+
 /// Looks for a text in everything that crosses the internet.
 class Eavesdropper final : public PacketObserver {
  public:
