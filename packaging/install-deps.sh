@@ -35,6 +35,7 @@ test=(
   clang-format-19                # the check of the formatting
   wireguard-go wireguard-tools   # the other implementation that floe must understand
   libnice-dev libglib2.0-dev python3-aioice # and other ICE agents
+  golang-go golang-github-pion-ice.v2-dev chromium
   git                            # which files are ours
 )
 # What runs the fuzzers; the runtime library is a package of its own.

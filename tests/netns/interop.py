@@ -15,11 +15,13 @@ SIGNALED = ("ufrag", "pwd", "candidate", "end-of-candidates")
 
 
 def program(kind: str) -> list:
-    """The command of a stack: 'floe', 'nice' or 'aioice'."""
+    """The command of a stack."""
     if kind == "floe" and not FLOE_ICE.exists():
         raise LabError(f"{FLOE_ICE} is not built: cmake --build build/release --target floe-ice")
     return {"floe": lambda: [FLOE_ICE], "aioice": lambda: ["/usr/bin/python3", HERE / "peers/aioice_peer.py"],
-            "nice": lambda: [build("nice_peer", "peers/nice_peer.c", packages=["nice"])]}[kind]()
+            "chromium": lambda: ["/usr/bin/python3", HERE / "peers/chromium_peer.py"],
+            "nice": lambda: [build("nice_peer", "peers/nice_peer.c", packages=["nice"])],
+            "pion": lambda: [build("pion_peer", "peers/pion_peer.go")]}[kind]()
 
 
 class Agent:
