@@ -3,7 +3,7 @@ import re
 import statistics
 import time
 
-from harness import Daemon, FloeLab, two_sites, wait_until
+from harness import Daemon, FloeLab, Pair, two_sites, wait_until
 from run import say
 
 RUNS = 15  # -n changes it
@@ -52,6 +52,36 @@ def bench_relay_only(net: FloeLab) -> str:
     for name in ("site_a", "site_b", "rendezvous", "relay"):
         net.lab.link(net.lab.nodes[name], delay_ms=10)
     return run_many("symmetric NATs, through the relay, 40 ms round trip", pair.a, pair.b, direct=False)
+
+
+def bench_trouble(net: FloeLab) -> str:
+    """As bench_two_sites, beside the same with something that does not work."""
+    net.start_rendezvous()
+    net.start_relay()
+    dead = net.dead_server()
+    for server in (net.rendezvous.server, net.turn.server, dead):
+        net.lab.link(server, delay_ms=10)
+
+    def pair(word: str, kind: str = "eim_apdf", **site) -> Pair:
+        a, b = (net.daemon(net.lab.site(f"{word}_site_{end}", kind, **site).host(f"{word}_{end}")) for end in "ab")
+        for one in (a, b):
+            net.lab.link(one.host.site, delay_ms=10)
+            one.env["SSL_CERT_FILE"] = str(net.turn.ca)
+        net.link(a, b)
+        return Pair(net, a, b)
+
+    pairs = {"nothing wrong": pair("plain"), "a dead STUN server": pair("stun"), "a dead TURN server": pair("turn"),
+             "IPv6 that leads nowhere": pair("ipv6", "dual_stack", egress="meta nfproto ipv4"),
+             "UDP blocked at both, TCP to relays": pair("udp", "udp_blocked")}
+    for one in (pairs["a dead STUN server"].a, pairs["a dead STUN server"].b):
+        one.stun_urls = [f"stun:{dead.ip}:3478"]
+    for one in (pairs["a dead TURN server"].a, pairs["a dead TURN server"].b):
+        one.relay_urls = [f"turn:{dead.ip}:3478?transport=udp", f"turns:{dead.ip}:443?transport=tcp"]
+    for one in (pairs["UDP blocked at both, TCP to relays"].a, pairs["UDP blocked at both, TCP to relays"].b):
+        one.relay_urls = net.turn.uris[:3]
+    for what, both in pairs.items():
+        say(run_many(what, both.a, both.b, direct=not what.startswith("UDP")))
+    return "40 ms round trip"
 
 
 def bench_one_lan(net: FloeLab) -> str:

@@ -9,11 +9,11 @@ RUNS = 20  # of each stack; run.py -n changes it
 STACKS = ("floe", "nice", "aioice")
 
 
-def one_run(a, b, kind: str, args) -> float:
+def one_run(a, b, kind: str, args, trickle: bool = False, env=None) -> float:
     """Milliseconds until both ends may send."""
-    ends = [Agent(a, kind, "controlling", *args), Agent(b, kind, "controlled", *args)]
+    ends = [Agent(a, kind, "controlling", *args, env=env), Agent(b, kind, "controlled", *args, env=env)]
     try:
-        for end in ends:
+        for end in ends if not trickle else []:
             # Gathering is not what is measured; all candidates go with the credentials.
             end.wait(lambda self: self.values("end-of-candidates"), 20, "end-of-candidates")
         signaling = Signaling(*ends)
@@ -24,12 +24,16 @@ def one_run(a, b, kind: str, args) -> float:
             end.close()
 
 
+def say_row(name: str, took: list[float]) -> None:
+    took = sorted(took)
+    p95 = took[min(len(took) - 1, round(0.95 * len(took)))]
+    say(f"{name:26} {statistics.median(took):7.0f} {p95:7.0f} {len(took):5}")
+
+
 def table(net: FloeLab, a, b, args=()) -> str:
-    say(f"{'ms':8} {'p50':>7} {'p95':>7} {'runs':>5}")
+    say(f"{'ms':26} {'p50':>7} {'p95':>7} {'runs':>5}")
     for kind in STACKS:
-        took = sorted(one_run(a, b, kind, args) for _ in range(RUNS))
-        p95 = took[min(len(took) - 1, round(0.95 * len(took)))]
-        say(f"{kind:8} {statistics.median(took):7.0f} {p95:7.0f} {len(took):5}")
+        say_row(kind, [one_run(a, b, kind, args) for _ in range(RUNS)])
     return f"{RUNS} runs of each"
 
 
@@ -45,3 +49,27 @@ def bench_two_nats(net: FloeLab) -> str:
     for node in (a, b, turn.server):
         net.lab.link(node, delay_ms=10)
     return table(net, a.host("a"), b.host("b"), ["--stun", turn.stun_uri.removeprefix("stun:")])
+
+
+def bench_trouble(net: FloeLab) -> str:
+    """floe-ice between the same two NATs, beside the same with something that does not work. Candidates go as they are
+    found, so the time is that from the credentials to the link, with all that is gathered meanwhile."""
+    turn, dead = net.start_relay(), net.dead_server()
+    for server in (turn.server, dead):
+        net.lab.link(server, delay_ms=10)
+    good, silent = turn.stun_uri.removeprefix("stun:"), f"{dead.ip}:3478"
+    login = ["--turn-user", turn.user, "--turn-pass", turn.password]
+    relay = [word for uri in turn.uris[:3] for word in ("--turn", uri)] + login
+    rows = {"nothing wrong": ("eim_apdf", {}, ["--stun", good]),
+            "a dead STUN server": ("eim_apdf", {}, ["--stun", silent, "--stun", good]),
+            "a dead TURN server": ("eim_apdf", {}, ["--stun", good, "--turn", f"turn:{silent}?transport=udp", *login]),
+            "IPv6 that leads nowhere": ("dual_stack", {"egress": "meta nfproto ipv4"}, ["--stun", good]),
+            "UDP blocked, to relays": ("udp_blocked", {}, ["--stun", good, *relay])}
+    say(f"{'ms':26} {'p50':>7} {'p95':>7} {'runs':>5}")
+    for number, (name, (kind, change, args)) in enumerate(rows.items()):
+        a, b = (net.lab.site(f"site_{end}{number}", kind, **change).host(f"{end}{number}") for end in "ab")
+        for host in (a, b):
+            net.lab.link(host.site, delay_ms=10)
+        env = {"SSL_CERT_FILE": str(turn.ca)}
+        say_row(name, [one_run(a, b, "floe", args, trickle=True, env=env) for _ in range(RUNS)])
+    return f"{RUNS} runs of each"

@@ -114,6 +114,7 @@ class Daemon:
         self.peers: list[str] = []  # [[peer]] sections
         self.sections: dict[str, dict] = {"node": {}, "log": {"level": "debug"}}  # what a test changes
         self.relay_urls: list[str] | None = None  # instead of the relay's first, likewise
+        self.stun_urls: list[str] = []  # before those of rendezvous and relay, likewise
         self.env: dict[str, str] = {}  # beside that of the tests, likewise
         self.proc: Proc | None = None
 
@@ -132,7 +133,7 @@ class Daemon:
         rendezvous, turn = self.net.rendezvous, self.net.turn
         if rendezvous:
             parts.append(section("[rendezvous]", urls=rendezvous.urls))
-        stun = [server.stun_uri for server in (rendezvous, turn) if server]
+        stun = self.stun_urls + [server.stun_uri for server in (rendezvous, turn) if server]
         if stun:
             parts.append(section("[stun]", urls=stun))
         if turn:
@@ -282,6 +283,12 @@ class FloeLab:
         daemon = Daemon(self, host, name or host.name, len(self.daemons) + 1)
         self.daemons.append(daemon)
         return daemon
+
+    def dead_server(self, name: str = "dead") -> Server:
+        """A server whose address is right and that swallows all it is sent."""
+        server = self.lab.server(name)
+        server.block()
+        return server
 
     @staticmethod
     def link(a: Daemon, b: Daemon) -> None:
