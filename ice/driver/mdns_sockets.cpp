@@ -85,6 +85,9 @@ MdnsSockets::MdnsSockets(uv::Loop& loop, OnDatagram on_datagram)
     : loop_(loop), on_datagram_(std::move(on_datagram)) {}
 
 void MdnsSockets::Open(const std::vector<IpAddress>& locals) {
+  std::erase_if(networks_, [&](const auto& each) {
+    return std::ranges::find(locals, each->local.ip) == locals.end();
+  });
   for (const IpAddress& local : locals) {
     if (std::ranges::any_of(networks_, [&](const auto& each) { return each->local.ip == local; })) {
       continue;

@@ -32,8 +32,8 @@ class MdnsSockets {
   MdnsSockets(const MdnsSockets&) = delete;
   MdnsSockets& operator=(const MdnsSockets&) = delete;
 
-  /// Opens what there is not yet, one pair of sockets for each of our addresses. Where multicast is
-  /// not to be had there is none, and nobody answers.
+  /// Makes it so that there is one pair of sockets for each of these addresses of ours. Where
+  /// multicast is not to be had there is none, and nobody answers.
   void Open(const std::vector<IpAddress>& locals);
 
   void Send(Bytes query);

@@ -20,17 +20,17 @@
 #include "signaling/message.h"
 #include "signaling/protocol.h"
 #include "signaling/websocket.h"
-#include "tests/fuzz/engine_world.h"
 #include "tests/fuzz/steps.h"
 #include "tests/fuzz/stun_forge.h"
+#include "tests/support/engine_world.h"
 
 namespace {
 
 using floe::Bytes;
 using floe::IpAddress;
 using floe::SocketAddress;
-using floe::fuzz::EngineWorld;
 using floe::fuzz::TakeByte;
+using floe::test::EngineWorld;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 namespace stun = floe::ice::stun;
@@ -44,9 +44,9 @@ constexpr std::uint64_t kStart = 1'800'000'000'000;  // When the world begins, m
 
 /// Where a datagram may come from.
 const std::array kSources = {
-    floe::fuzz::kAddressB,
-    floe::fuzz::kRelay,
-    floe::fuzz::kDevice,
+    floe::test::kAddressB,
+    floe::test::kRelay,
+    floe::test::kDevice,
     SocketAddress{IpAddress::V4(203, 0, 113, 99), 9},
     SocketAddress{IpAddress::V4(203, 0, 113, 1), 41820},  // a itself
     SocketAddress{IpAddress::V4(127, 0, 0, 1), 9},
@@ -61,7 +61,7 @@ const SocketAddress& SourceAt(std::size_t place) {
 class Scenario {
  public:
   explicit Scenario(std::uint8_t start)
-      : world_((start & 1U) != 0 ? floe::fuzz::Direct::kBlocked : floe::fuzz::Direct::kOpen) {
+      : world_((start & 1U) != 0 ? floe::test::Direct::kBlocked : floe::test::Direct::kOpen) {
     constexpr std::array kHeadStarts = {
         milliseconds(0),    milliseconds(1),    milliseconds(20),    milliseconds(100),
         milliseconds(1000), milliseconds(5000), milliseconds(30000), milliseconds(130000)};
@@ -132,7 +132,7 @@ class Scenario {
   floe::engine::Engine& Engine() { return *world_.a().engine; }
 
   void Receive(const SocketAddress& from, Datagram bytes) {
-    world_.Receive({.from = from, .to = floe::fuzz::kAddressA, .bytes = std::move(bytes)});
+    world_.Receive({.from = from, .to = floe::test::kAddressA, .bytes = std::move(bytes)});
   }
 
   /// The packet at this place among those under way.
@@ -200,7 +200,7 @@ class Scenario {
     const std::uint8_t kind = TakeByte(argument);
     const EngineWorld::Packet* asked = PacketAt(which);
     const floe::ice::Agent* peer = world_.b().engine->link(kPeer).agent();
-    if (asked == nullptr || asked->from != floe::fuzz::kAddressA || peer == nullptr) {
+    if (asked == nullptr || asked->from != floe::test::kAddressA || peer == nullptr) {
       return;
     }
     const auto request = stun::MessageView::Parse(asked->bytes);
@@ -233,7 +233,7 @@ class Scenario {
                     static_cast<std::uint16_t>(0x4000U + (kind >> 6U)));
       floe::StoreBe(floe::MutableBytes(data), 2, static_cast<std::uint16_t>(payload.size()));
       data.insert(data.end(), payload.begin(), payload.end());
-      Receive(floe::fuzz::kRelay, std::move(data));
+      Receive(floe::test::kRelay, std::move(data));
       return;
     }
     stun::TransactionId id{};
@@ -241,7 +241,7 @@ class Scenario {
     stun::Builder builder(stun::Class::kIndication, stun::Method::kData, id, payload.size() + 64);
     builder.AddAddress(stun::AttributeType::kXorPeerAddress, SourceAt(kind >> 5U))
         .Add(stun::AttributeType::kData, payload);
-    Receive(floe::fuzz::kRelay, builder.Take());
+    Receive(floe::test::kRelay, builder.Take());
   }
 
   /// From b, through the rendezvous. What the message says, the argument says.
@@ -352,7 +352,7 @@ class Scenario {
         Engine().SetWanted(now, kDevicePeer, (what & 0x80U) != 0);
         break;
       case 4:
-        Engine().HandleUnreachable(now, floe::fuzz::kAddressA, SourceAt(TakeByte(argument)));
+        Engine().HandleUnreachable(now, floe::test::kAddressA, SourceAt(TakeByte(argument)));
         break;
       case 5:
         world_.Break(world_.a());

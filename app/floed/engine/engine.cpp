@@ -40,6 +40,7 @@ Engine::Engine(TimePoint now, std::chrono::nanoseconds unix_time, EngineConfig c
       random_(random),
       clock_{.start = now, .unix_start = unix_time},
       gatherer_(random),
+      mdns_(random),
       mapper_(MapperConfig(config_)),
       tunnel_(now, config_.private_key.Clone(), unix_time, random),
       courier_(config_.private_key, public_key_, config_.rendezvous, random),
@@ -315,6 +316,11 @@ void Engine::HandlePacket(TimePoint now, Bytes packet) {
   Drain(now);
 }
 
+void Engine::HandleMdns(TimePoint now, Bytes datagram) {
+  mdns_.HandleDatagram(datagram);
+  Drain(now);
+}
+
 void Engine::HandleRelayStreamOpened(TimePoint now, ice::StreamId id, const SocketAddress& local) {
   gatherer_.HandleStreamOpened(now, id, local);
   Drain(now);
@@ -360,6 +366,7 @@ void Engine::HandleTimeout(TimePoint now) {
   if (mapper_.NextTimeout() && *mapper_.NextTimeout() <= now) {
     mapper_.HandleTimeout(now);
   }
+  mdns_.HandleTimeout(now);
   courier_.HandleTimeout(now);
   Drain(now);
 }
@@ -421,6 +428,10 @@ std::optional<ice::StreamAction> Engine::PollRelayAction() {
   return gatherer_.PollStreamAction();
 }
 
+std::optional<std::vector<std::uint8_t>> Engine::PollMdnsQuery() {
+  return mdns_.PollQuery();
+}
+
 std::optional<std::vector<std::uint8_t>> Engine::PollPacket() {
   if (packets_.empty()) {
     return std::nullopt;
@@ -462,6 +473,7 @@ std::optional<TimePoint> Engine::NextTimeout() const {
   consider(tunnel_.NextTimeout());
   consider(courier_.NextTimeout());
   consider(mapper_.NextTimeout());
+  consider(mdns_.NextTimeout());
   if (!deadlines_.empty()) {
     consider(deadlines_.begin()->first);
   }

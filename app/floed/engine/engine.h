@@ -28,6 +28,7 @@
 #include "base/socket_address.h"
 #include "base/time.h"
 #include "ice/gatherer.h"
+#include "ice/mdns/resolver.h"
 #include "ice/portmap/mapper.h"
 #include "signaling/client.h"
 #include "signaling/url.h"
@@ -160,6 +161,7 @@ class Engine {
   /// The network would not send from `local` to `remote`.
   void HandleUnreachable(TimePoint now, const SocketAddress& local, const SocketAddress& remote);
   void HandlePacket(TimePoint now, Bytes packet);  // From the TUN device.
+  void HandleMdns(TimePoint now, Bytes datagram);  // From port 5353, RFC 6762.
 
   // Of streams to relays, whose ids are the gatherer's.
 
@@ -185,6 +187,8 @@ class Engine {
   [[nodiscard]] std::optional<std::vector<std::uint8_t>> PollPacket();  // For the TUN device.
   [[nodiscard]] std::optional<Action> PollAction();
   [[nodiscard]] std::optional<ice::StreamAction> PollRelayAction();
+  /// A question for the multicast groups of RFC 6762 on every network of ours.
+  [[nodiscard]] std::optional<std::vector<std::uint8_t>> PollMdnsQuery();
   [[nodiscard]] std::optional<Notice> PollNotice();
   [[nodiscard]] std::optional<Pong> PollPong();
   [[nodiscard]] std::optional<TimePoint> NextTimeout() const;
@@ -234,6 +238,8 @@ class Engine {
     std::optional<TimePoint> deadline;
     std::optional<TimePoint> next_handshake;  // While there is a path and no session.
     std::uint32_t handshakes = 0;  // Repeated since one was completed, or the path was another.
+    /// The latest answer to a handshake of the peer's that was sent without a path, or not at all.
+    std::optional<std::pair<TimePoint, std::vector<std::uint8_t>>> kept_answer;
   };
 
   void HandleDueLinks(TimePoint now);
@@ -242,6 +248,7 @@ class Engine {
   void ApplyPortMapping(const SocketAddress& internal);
   bool DrainGatherer(TimePoint now);
   bool DrainLink(TimePoint now, PeerId id);
+  bool DrainNames(TimePoint now);
   bool DrainTunnel(TimePoint now);
   bool DrainCourier(TimePoint now);
   void HandleCourierEvent(TimePoint now, CourierEvent event);
@@ -256,6 +263,7 @@ class Engine {
                             Bytes datagram);
   void Route(TimePoint now, tunnel::Datagram datagram);
   void RetryHandshake(TimePoint now, PeerId id);
+  void SendKeptAnswer(TimePoint now, Peer& peer);
   void IndexAgents(PeerId id);
   void UpdateDeadline(PeerId id);
   void ApplyServers(TimePoint now);
@@ -268,6 +276,7 @@ class Engine {
   UnixClock clock_;
   ice::Gatherer gatherer_;
   ice::Pacer pacer_;  // One for all links: the network is one.
+  ice::mdns::Resolver mdns_;
   ice::portmap::Mapper mapper_;
   std::map<SocketAddress, SocketAddress> upnp_;  // By the address of ours.
   tunnel::Tunnel tunnel_;

@@ -19,6 +19,8 @@ using std::chrono::seconds;
 constexpr std::array<Duration, 4> kHandshakeGaps{milliseconds(250), milliseconds(250),
                                                  milliseconds(500), seconds(1)};
 constexpr std::uint32_t kMaxHandshakes = 20;
+// An answer that found no way is of use to the peer for this long: then it asks again.
+constexpr Duration kKeptAnswer = seconds(1);
 constexpr std::size_t kMaxSenders = 65'536;
 constexpr std::size_t kMaxPackets = 4096;  // For the TUN device. It is drained after every input.
 
@@ -36,6 +38,7 @@ void Engine::Drain(TimePoint now) {
       touched_.erase(touched_.begin());
       busy = DrainLink(now, id) || busy;
     }
+    busy = DrainNames(now) || busy;
   }
 }
 
@@ -122,6 +125,12 @@ bool Engine::DrainLink(TimePoint now, PeerId id) {
     courier_.Send(now, id, *message);
     any = true;
   }
+  while (const auto name = peer.link->PollName()) {
+    if (!mdns_.Resolve(now, *name)) {
+      peer.link->HandleName(now, {.name = *name, .address = std::nullopt});
+    }
+    any = true;
+  }
   if (peer.link->PollPathChanged()) {
     HandlePathChanged(now, id);
     any = true;
@@ -130,6 +139,20 @@ bool Engine::DrainLink(TimePoint now, PeerId id) {
     IndexAgents(id);
   }
   UpdateDeadline(id);
+  return any;
+}
+
+bool Engine::DrainNames(TimePoint now) {
+  bool any = false;
+  while (const auto resolution = mdns_.PollResolution()) {
+    log::Debug("{} is {}", resolution->name,
+               resolution->address ? ToString(*resolution->address) : "nobody's name");
+    for (PeerId id = 0; id < peers_.size(); ++id) {
+      peers_[id].link->HandleName(now, *resolution);
+      Touch(id);
+    }
+    any = true;
+  }
   return any;
 }
 
@@ -146,12 +169,23 @@ void Engine::HandlePathChanged(TimePoint now, PeerId id) {
   }
   gatherer_.UseForData(now, path->local, path->remote);
   notices_.emplace_back(PathMoved{id, *path});
+  SendKeptAnswer(now, peer);
   tunnel_.StartHandshake(now, id);
   peer.handshakes = 0;
   peer.next_handshake = now + kHandshakeGaps.front();
   if (!peer.up && tunnel_.Stats(id).has_session) {
     peer.up = true;
     notices_.emplace_back(PeerUp{id, !ice::IsDirect(path->tier())});
+  }
+}
+
+/// The peer was a little sooner than we, as it is over a relay that is reached by TCP: it had a
+/// path and asked before we had one. What went the unproven way back may be lost as well.
+void Engine::SendKeptAnswer(TimePoint now, Peer& peer) {
+  if (auto kept = std::exchange(peer.kept_answer, std::nullopt);
+      kept && now - kept->first <= kKeptAnswer) {
+    const ice::Path& path = *peer.link->path();
+    gatherer_.Send(now, path.local, path.remote, std::move(kept->second));
   }
 }
 
@@ -268,6 +302,9 @@ void Engine::Route(TimePoint now, tunnel::Datagram datagram) {
   auto path = peer.link->path();
   if (!path && tunnel::Tunnel::IsHandshake(datagram.bytes)) {
     path = peer.link->way_back();
+    if (!tunnel::Tunnel::IsInitiation(datagram.bytes)) {
+      peer.kept_answer.emplace(now, datagram.bytes);
+    }
   }
   if (!path) {
     ++counters_.no_path;

@@ -8,12 +8,15 @@
 #include <utility>
 #include <vector>
 
+#include "ice/stun/message.h"
+#include "tests/support/engine_world.h"
 #include "tests/support/fake_random.h"
 
 namespace floe::engine {
 namespace {
 
 using std::chrono::hours;
+using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
@@ -224,6 +227,103 @@ TEST_F(EngineTest, AnUnreachableAddressThatIsNobodysIsNobodysBusiness) {
 
   EXPECT_EQ(engine->NextTimeout(), next);
   EXPECT_FALSE(engine->PollTransmit());
+}
+
+/// Two engines that find each other. b may be kept from asking, and from more than answers.
+class EnginesTest : public ::testing::Test {
+ protected:
+  using Packet = test::EngineWorld::Packet;
+
+  EnginesTest() {
+    world_.lose = [this](const Packet& packet) {
+      const bool relayed = packet.from.ip == test::kRelay.ip || packet.to.ip == test::kRelay.ip;
+      const auto stun = ice::stun::MessageView::Parse(packet.bytes);
+      const bool answer = stun && stun->message_class() == ice::stun::Class::kSuccess;
+      const bool initiation = tunnel::Tunnel::IsInitiation(packet.bytes);
+      const bool from_b = packet.from == test::kAddressB;
+      initiations_of_a_ += !from_b && initiation ? 1U : 0U;
+      answers_of_b_ += from_b && !initiation && tunnel::Tunnel::IsHandshake(packet.bytes) ? 1U : 0U;
+      return relayed || (from_b && b_is_mute_ && !answer) ||
+             (!from_b && initiation && initiations_of_a_ > 1 && one_initiation_);
+    };
+  }
+
+  test::EngineWorld world_{test::Direct::kOpen};
+  bool b_is_mute_ = false;
+  bool one_initiation_ = false;
+  std::size_t initiations_of_a_ = 0;
+  std::size_t answers_of_b_ = 0;
+};
+
+TEST_F(EnginesTest, AnAnswerToAHandshakeWaitsForTheFirstPath) {
+  b_is_mute_ = true;
+  world_.Run(milliseconds(60));
+  ASSERT_TRUE(world_.a().engine->link(0).path());
+  ASSERT_FALSE(world_.b().engine->link(0).path());
+  ASSERT_EQ(initiations_of_a_, 1U);
+  const std::size_t lost = answers_of_b_;
+
+  b_is_mute_ = false;
+  world_.Run(milliseconds(100));
+
+  ASSERT_TRUE(world_.b().engine->link(0).path());
+  EXPECT_EQ(initiations_of_a_, 1U);
+  EXPECT_EQ(answers_of_b_, lost + 1);
+}
+
+TEST_F(EnginesTest, AnAnswerToAHandshakeIsForgottenAfterASecond) {
+  b_is_mute_ = true;
+  one_initiation_ = true;
+  world_.Run(milliseconds(1200));
+  ASSERT_FALSE(world_.b().engine->link(0).path());
+  const std::size_t lost = answers_of_b_;
+
+  b_is_mute_ = false;
+  world_.Run(seconds(5));
+
+  ASSERT_TRUE(world_.b().engine->link(0).path());
+  EXPECT_EQ(answers_of_b_, lost);
+}
+
+TEST_F(EnginesTest, AsksForANameThatThePeerTells) {
+  world_.Run(seconds(1));
+  Engine& a = *world_.a().engine;
+  ASSERT_FALSE(a.PollMdnsQuery());
+
+  world_.SayToA({.kind = signaling::MessageKind::kOffer,
+                 .session = signaling::kMaxSession,
+                 .ufrag = "another",
+                 .password = "0123456789abcdefghijkl",
+                 .candidates = {"candidate:1 1 UDP 2113937151 b.local 1000 typ host"}});
+  auto answer = a.PollMdnsQuery();
+  ASSERT_TRUE(answer);
+  ASSERT_TRUE(a.link(0).agent()->pairs().empty());
+  (*answer)[2] = 0x84;  // A response,
+  (*answer)[7] = 1;     // with one answer to both questions: 192.0.2.1.
+  const std::vector<std::uint8_t> record{0xC0, 0x0C, 0, 1, 0, 1, 0, 0, 0, 120, 0, 4, 192, 0, 2, 1};
+  answer->insert(answer->end(), record.begin(), record.end());
+  a.HandleMdns(world_.now(), *answer);
+
+  ASSERT_FALSE(a.link(0).agent()->pairs().empty());
+  EXPECT_EQ(a.link(0).agent()->pairs()[0].remote.address, Address("192.0.2.1:1000"));
+}
+
+TEST_F(EnginesTest, ForgetsANameThatNobodyAnswersFor) {
+  world_.Run(seconds(1));
+  Engine& a = *world_.a().engine;
+  world_.SayToA({.kind = signaling::MessageKind::kOffer,
+                 .session = signaling::kMaxSession,
+                 .ufrag = "another",
+                 .password = "0123456789abcdefghijkl",
+                 .candidates = {"candidate:1 1 UDP 2113937151 b.local 1000 typ host"}});
+
+  world_.Run(seconds(5));
+
+  std::size_t queries = 0;
+  while (a.PollMdnsQuery()) {
+    ++queries;
+  }
+  EXPECT_EQ(queries, 3U);
 }
 
 }  // namespace

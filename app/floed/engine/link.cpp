@@ -24,6 +24,7 @@ constexpr Duration kStaleReplyInterval = seconds(1);
 constexpr Duration kEarlyLifetime = seconds(30);
 constexpr std::size_t kMaxEarly = 100;
 constexpr std::size_t kMaxCandidates = 32;  // In one message; a peer keeps no more of ours.
+constexpr std::size_t kMaxNamed = 8;        // Candidates of the peer that have a name.
 constexpr std::string_view kTrickle = "trickle";
 constexpr std::string_view kRenomination = "renomination";
 
@@ -44,7 +45,8 @@ Link::Link(LinkConfig config, const PublicKey& self, const UnixClock& clock,
       gatherer_(gatherer),
       pacer_(pacer),
       random_(random),
-      negotiation_(self, config_.key) {}
+      negotiation_(self, config_.key),
+      named_(kMaxNamed) {}
 
 void Link::SetWanted(TimePoint now, bool wanted) {
   if (wanted == wanted_) {
@@ -65,6 +67,7 @@ void Link::SetWanted(TimePoint now, bool wanted) {
   offer_.reset();
   offers_ = 0;
   early_.clear();
+  names_.clear();
   messages_.clear();
   transmits_.clear();
   ++agents_version_;
@@ -290,13 +293,34 @@ void Link::AddRemoteCandidates(TimePoint now, ice::Agent& agent,
       continue;
     }
     log::Debug("{}: is told to be at {}", config_.name, ice::ToLine(*candidate));
-    if (LeadsIntoTunnel(candidate->address.ip) || !MayUse(*candidate)) {
+    if (!candidate->name.empty() && MayUse(*candidate)) {
+      if (named_.Add(agent.transaction_tag(), *candidate)) {
+        names_.push_back(candidate->name);
+      }
       continue;
     }
-    if (const auto added = agent.AddRemoteCandidate(now, *candidate); !added) {
-      log::Debug("{}: candidate refused: {}", config_.name, ToString(added.error()));
+    AddRemoteCandidate(now, agent, *candidate);
+  }
+}
+
+void Link::AddRemoteCandidate(TimePoint now, ice::Agent& agent, const ice::Candidate& candidate) {
+  if (LeadsIntoTunnel(candidate.address.ip) || !MayUse(candidate)) {
+    return;
+  }
+  if (const auto added = agent.AddRemoteCandidate(now, candidate); !added) {
+    log::Debug("{}: candidate refused: {}", config_.name, ToString(added.error()));
+  }
+}
+
+void Link::HandleName(TimePoint now, const ice::mdns::Resolution& resolution) {
+  for (const auto& [tag, candidate] : named_.Take(resolution)) {
+    for (const auto& agent : {current_.get(), previous_.get()}) {
+      if (agent != nullptr && agent->transaction_tag() == tag) {
+        AddRemoteCandidate(now, *agent, candidate);
+      }
     }
   }
+  DrainAgents(now);
 }
 
 void Link::KeepEarly(TimePoint now, const Message& message) {
@@ -608,6 +632,15 @@ std::optional<ice::Transmit> Link::PollTransmit() {
   ice::Transmit transmit = std::move(transmits_.front());
   transmits_.pop_front();
   return transmit;
+}
+
+std::optional<std::string> Link::PollName() {
+  if (names_.empty()) {
+    return std::nullopt;
+  }
+  std::string name = std::move(names_.front());
+  names_.pop_front();
+  return name;
 }
 
 bool Link::PollPathChanged() {

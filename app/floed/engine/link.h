@@ -23,6 +23,7 @@
 #include "ice/agent.h"
 #include "ice/candidate.h"
 #include "ice/gatherer.h"
+#include "ice/mdns/named_candidates.h"
 #include "ice/pacer.h"
 #include "signaling/message.h"
 #include "signaling/negotiation.h"
@@ -80,6 +81,8 @@ class Link {
   void HandleUnreachable(TimePoint now, const SocketAddress& local, const SocketAddress& remote);
   bool HandleStun(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
                   const ice::stun::MessageView& message);
+  /// What became of a name, whoever asked for it.
+  void HandleName(TimePoint now, const ice::mdns::Resolution& resolution);
   void HandleTimeout(TimePoint now);
   void NoteDataSent(TimePoint now);
   void NoteDataReceived(TimePoint now, const SocketAddress& local, const SocketAddress& remote);
@@ -88,6 +91,8 @@ class Link {
 
   [[nodiscard]] std::optional<signaling::Message> PollMessage();
   [[nodiscard]] std::optional<ice::Transmit> PollTransmit();
+  /// A name of the local network whose address HandleName() is to tell.
+  [[nodiscard]] std::optional<std::string> PollName();
   /// True once after each change of path().
   [[nodiscard]] bool PollPathChanged();
   [[nodiscard]] std::optional<TimePoint> NextTimeout() const;
@@ -129,6 +134,7 @@ class Link {
   void StartAgent(TimePoint now, ice::Role role);
   void TakeRemote(TimePoint now, const signaling::Message& message);
   void AddRemoteCandidates(TimePoint now, ice::Agent& agent, const std::vector<std::string>& lines);
+  void AddRemoteCandidate(TimePoint now, ice::Agent& agent, const ice::Candidate& candidate);
   void KeepEarly(TimePoint now, const signaling::Message& message);
   [[nodiscard]] signaling::Message MakeMessage(signaling::MessageKind kind);
   void AddOurDescription(signaling::Message& message) const;
@@ -167,6 +173,8 @@ class Link {
   std::uint32_t offers_ = 0;  // Since there was last a path.
   std::optional<TimePoint> next_stale_reply_;
   std::vector<std::pair<TimePoint, signaling::Message>> early_;
+  ice::mdns::NamedCandidates named_;  // By transaction tag of the agent.
+  std::deque<std::string> names_;     // To be asked for.
   std::optional<ice::Path> path_;
   bool path_changed_ = false;
   std::uint64_t agents_version_ = 0;

@@ -109,6 +109,7 @@ class LinkTest : public ::testing::Test {
     return static_cast<std::size_t>(std::ranges::count(end.sent, kind, &Message::kind));
   }
 
+  std::function<void(Message&)> change = [](Message&) {};
   std::function<bool(const SocketAddress& from)> lost = [](const SocketAddress&) { return false; };
   TimePoint now_ = TimePoint{} + seconds(1000);
   test::FakeRandom random_;
@@ -119,6 +120,7 @@ class LinkTest : public ::testing::Test {
   void Drain() {
     for (const auto& [from, to] : {std::pair(&a_, &b_), std::pair(&b_, &a_)}) {
       while (auto message = from->link->PollMessage()) {
+        change(*message);
         from->sent.push_back(*message);
         const bool arrives = from->online && to->online;
         from->link->HandleDelivery(now_, arrives ? Delivery::kDelivered : Delivery::kOffline);
@@ -379,6 +381,49 @@ TEST_F(LinkTest, LimitedOffersAreRepeatedLessAndLessOften) {
 
   EXPECT_GE(offers, 8U);
   EXPECT_LE(offers, 20U);
+}
+
+/// b tells its address by a name, and a tells none.
+class NamesTest : public LinkTest {
+ protected:
+  NamesTest() {
+    change = [this](Message& message) {
+      for (std::string& line : message.candidates) {
+        const std::size_t at = line.find(ToString(kB.ip));
+        at == std::string::npos ? line = "none" : line.replace(at, 9, "b.local");
+      }
+    };
+    Up();
+    Run(seconds(1));
+  }
+};
+
+TEST_F(NamesTest, ANameIsUsedOnceItsAddressIsKnown) {
+  ASSERT_EQ(a_.link->PollName(), "b.local");
+  ASSERT_FALSE(a_.link->path());
+
+  a_.link->HandleName(now_, {.name = "b.local", .address = kB.ip});
+
+  ASSERT_TRUE(RunUntil([&] { return BothHavePaths(); }, seconds(1)));
+  EXPECT_EQ(a_.link->path()->remote, kB);
+}
+
+TEST_F(NamesTest, AnAddressOfASessionThatIsOverIsNotUsed) {
+  ASSERT_TRUE(a_.link->PollName());
+  change = [](Message& message) { message.candidates.clear(); };
+  a_.link->SetWanted(now_, false);
+  a_.link->SetWanted(now_, true);
+  Run(seconds(1));
+
+  a_.link->HandleName(now_, {.name = "b.local", .address = kB.ip});
+
+  EXPECT_TRUE(a_.link->agent()->pairs().empty());
+}
+
+TEST_F(NamesTest, AnAddressInsideTheTunnelIsNotUsed) {
+  a_.link->HandleName(now_, {.name = "b.local", .address = IpAddress::V4(10, 71, 0, 2)});
+
+  EXPECT_TRUE(a_.link->agent()->pairs().empty());
 }
 
 }  // namespace

@@ -167,6 +167,10 @@ void Runtime::MakeEngine() {
                 engine_->HandleRelayStreamClosed(uv::Loop::Now(), id, reason);
                 Flush();
               }});
+  mdns_ = std::make_unique<ice::MdnsSockets>(*loop_, [this](Bytes datagram) {
+    engine_->HandleMdns(uv::Loop::Now(), datagram);
+    Flush();
+  });
   upnp_ = std::make_unique<UpnpMapper>(
       *loop_, [this](const SocketAddress& internal, std::optional<SocketAddress> external) {
         engine_->SetUpnpMapping(uv::Loop::Now(), internal, external);
@@ -303,8 +307,20 @@ void Runtime::Flush() {
       busy = true;
     }
   }
+  AskMdns();
   timer_->ArmAt(engine_->NextTimeout());
   flushing_ = false;
+}
+
+void Runtime::AskMdns() {
+  while (const auto query = engine_->PollMdnsQuery()) {
+    std::vector<IpAddress> locals;
+    for (const SocketAddress& address : underlay_->addresses()) {
+      locals.push_back(address.ip);
+    }
+    mdns_->Open(locals);
+    mdns_->Send(*query);
+  }
 }
 
 bool Runtime::FlushTransmits() {

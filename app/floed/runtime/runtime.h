@@ -29,6 +29,7 @@
 #include "base/uv/resolver.h"
 #include "base/uv/signals.h"
 #include "base/uv/timer.h"
+#include "ice/driver/mdns_sockets.h"
 #include "ice/driver/relay_streams.h"
 
 namespace floe::daemon {
@@ -58,6 +59,7 @@ class Runtime {
   void Flush();
   /// Returns whether the engine has learned anything from it.
   bool FlushTransmits();
+  void AskMdns();
   void HandleAction(engine::Action action);
   void HandleNotice(const engine::Notice& notice);
   /// Says what keeps us from a relay, where people should know of it; each once.
@@ -79,6 +81,7 @@ class Runtime {
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<RendezvousStreams> streams_;
   std::unique_ptr<ice::RelayStreams> relay_streams_;
+  std::unique_ptr<ice::MdnsSockets> mdns_;  // Opened for the first question.
   std::unique_ptr<ServerDirectory> configured_servers_;
   std::vector<std::unique_ptr<ServerDirectory>> offered_servers_;  // By StreamId.
   std::vector<std::unique_ptr<uv::Resolver>> endpoint_resolvers_;

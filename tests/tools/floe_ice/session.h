@@ -20,6 +20,7 @@
 #include "base/time.h"
 #include "ice/agent.h"
 #include "ice/gatherer.h"
+#include "ice/mdns/named_candidates.h"
 #include "ice/mdns/resolver.h"
 #include "tests/tools/floe_ice/command.h"
 
@@ -110,12 +111,6 @@ class Session {
     std::string line;
   };
 
-  /// A candidate whose address is not known yet.
-  struct NamedCandidate {
-    std::uint32_t generation = 0;
-    ice::Candidate candidate;
-  };
-
   // session.cpp
   void OpenGeneration(TimePoint now, OpenedBy by);
   void StartAgent(TimePoint now, Generation& generation, ice::Role role,
@@ -163,7 +158,7 @@ class Session {
   std::uint32_t next_number_ = 0;
   std::deque<EarlyCandidate> early_;
   ice::mdns::Resolver mdns_;
-  std::vector<NamedCandidate> named_;
+  ice::mdns::NamedCandidates named_{ice::mdns::Resolver::kMaxNames};  // By generation.
   std::optional<std::string> early_password_;
   bool has_addresses_ = false;
   bool has_servers_ = false;

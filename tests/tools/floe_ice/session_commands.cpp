@@ -13,7 +13,6 @@ using std::chrono::seconds;
 
 constexpr std::size_t kMaxEarly = 100;            // Requirement T3
 constexpr Duration kEarlyLifetime = seconds(30);  // Likewise
-constexpr std::size_t kMaxNamed = 32;             // Candidates whose names are asked for.
 constexpr Duration kSameRestart = seconds(1);
 
 /// The value of the extension "ufrag" of a candidate line (RFC 8838 section 11), which browsers
@@ -123,9 +122,7 @@ void Session::AddRemoteCandidate(TimePoint now, Generation& generation, std::str
   }
   if (candidate->name.empty()) {
     AddRemoteCandidate(now, generation, *candidate);
-  } else if (named_.size() < kMaxNamed && mdns_.Resolve(now, candidate->name)) {
-    named_.push_back({.generation = generation.number, .candidate = *candidate});
-  } else {
+  } else if (!named_.Add(generation.number, *candidate) || !mdns_.Resolve(now, candidate->name)) {
     Complain("candidate: a name that is not asked for");  // Of .local names alone, and few.
   }
 }
@@ -142,20 +139,12 @@ void Session::TakeResolutions(TimePoint now) {
     if (!resolution->address) {
       Complain("candidate: nobody answers for " + resolution->name);
     }
-    std::erase_if(named_, [&](NamedCandidate& named) {
-      if (named.candidate.name != resolution->name) {
-        return false;
+    for (const auto& [number, candidate] : named_.Take(*resolution)) {
+      const auto generation = std::ranges::find(generations_, number, &Generation::number);
+      if (generation != generations_.end()) {
+        AddRemoteCandidate(now, *generation, candidate);
       }
-      const auto generation =
-          std::ranges::find(generations_, named.generation, &Generation::number);
-      if (resolution->address && generation != generations_.end()) {
-        named.candidate.name.clear();
-        named.candidate.address.ip = *resolution->address;
-        named.candidate.base = named.candidate.address;
-        AddRemoteCandidate(now, *generation, named.candidate);
-      }
-      return true;
-    });
+    }
   }
 }
 

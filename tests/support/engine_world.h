@@ -1,5 +1,5 @@
-// Two whole engines, a rendezvous and a relay in one process, for a fuzzer that plays the network
-// between them. Engine a is the one under test; b, the rendezvous and the relay are what they claim
+// Two whole engines, a rendezvous and a relay in one process, for whoever plays the network between
+// them. Engine a is the one under test; b, the rendezvous and the relay are what they claim
 // to be, and lend their keys to forgeries.
 
 #pragma once
@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,10 +21,13 @@
 #include "base/check.h"
 #include "ice/turn/server.h"
 #include "signaling/hub.h"
+#include "signaling/message.h"
+#include "signaling/protocol.h"
+#include "signaling/websocket.h"
 #include "tests/support/fake_random.h"
 #include "tunnel/ip_packet.h"
 
-namespace floe::fuzz {
+namespace floe::test {
 
 inline const SocketAddress kAddressA{IpAddress::V4(203, 0, 113, 1), 41820};
 inline const SocketAddress kAddressB{IpAddress::V4(192, 0, 2, 2), 41820};
@@ -71,9 +75,12 @@ class EngineWorld {
     Drain();
   }
 
+  /// What is never to arrive, for a test to say.
+  std::function<bool(const Packet&)> lose = [](const Packet&) { return false; };
+
   [[nodiscard]] TimePoint now() const { return now_; }
 
-  [[nodiscard]] test::FakeRandom& random() { return random_; }
+  [[nodiscard]] FakeRandom& random() { return random_; }
 
   [[nodiscard]] Node& a() { return a_; }
 
@@ -133,6 +140,17 @@ class EngineWorld {
         Drain();
       }
     }
+  }
+
+  /// Through the rendezvous, as if b had said it.
+  void SayToA(const signaling::Message& message) {
+    const auto box = box_->Seal(message, random_);
+    FLOE_CHECK(box && a_.stream);
+    const auto frame =
+        SerializeFrame(signaling::Opcode::kText,
+                       AsBytes(Serialize(signaling::ReceivedBox{.from = b_.key, .box = *box})));
+    a_.to_node.insert(a_.to_node.end(), frame.begin(), frame.end());
+    CarryStreams();
   }
 
   /// Time jumps, as for a machine that was too busy or asleep.
@@ -301,7 +319,7 @@ class EngineWorld {
 
   void Send(Packet packet) {
     const bool is_direct = packet.from.ip != kRelay.ip && packet.to.ip != kRelay.ip;
-    if (is_direct && direct_ == Direct::kBlocked) {
+    if ((is_direct && direct_ == Direct::kBlocked) || lose(packet)) {
       return;
     }
     if (packets_.size() < 256) {
@@ -336,7 +354,7 @@ class EngineWorld {
 
   Direct direct_;
   TimePoint now_{std::chrono::hours(1)};
-  test::FakeRandom random_;
+  FakeRandom random_;
   NoServers no_servers_;
   signaling::Hub hub_{{}, no_servers_, random_};
   ice::turn::Server relay_{MakeRelayConfig(), random_};
@@ -348,4 +366,4 @@ class EngineWorld {
   std::deque<Packet> packets_;
 };
 
-}  // namespace floe::fuzz
+}  // namespace floe::test
