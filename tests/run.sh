@@ -36,7 +36,7 @@ heading() {
 
 # Both builds are made once, however many groups ask. Of the release build, only what is used here.
 declare -A options=([debug]="" [release]="-DFLOE_TESTS=ON")
-declare -A targets=([debug]=all [release]="floed floe floe-rendezvous floe-ice floe_package_files floe_sim_matrix_test floe_sim_soak_test")
+declare -A targets=([debug]=all [release]="floed floe floe-rendezvous floe-ice packet_bench floe_package_files floe_sim_matrix_test floe_sim_soak_test")
 declare -A built=()
 build() {
   local preset=$1 status=0
