@@ -72,6 +72,11 @@ class Gatherer {
   /// preferred ones first. Call again whenever they change.
   void SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>& addresses);
 
+  /// Where connections are accepted, the preferred ones first: passive candidates of RFC 6544, and
+  /// for each an active one; and where they are opened from both ends. Again whenever they change.
+  void SetTcpAddresses(const std::vector<SocketAddress>& passive,
+                       const std::vector<SocketAddress>& simultaneous = {});
+
   /// At most kMaxServers of each are used: relays of one name count once. Servers that stay the
   /// same keep their state.
   void SetServers(TimePoint now, const std::vector<SocketAddress>& stun,

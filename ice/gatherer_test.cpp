@@ -545,5 +545,37 @@ TEST_F(GathererTest, APinholeOrAMappingOfAnotherAddressIsNoCandidate) {
   EXPECT_EQ(Types(), "host");
 }
 
+TEST(TcpCandidatesTest, AreTwoForEachAddressAndComeAndGo) {
+  test::FakeRandom random;
+  Gatherer gatherer(random);
+  gatherer.SetLocalAddresses(TimePoint{}, {kWired});
+  const auto tcp = [](SocketAddress address) {
+    address.transport = Transport::kTcp;
+    return address;
+  };
+  const SocketAddress active = tcp({kWired.ip, kActivePort});
+  gatherer.SetTcpAddresses({tcp(kWired), tcp(kWireless)});
+  ASSERT_EQ(gatherer.candidates().size(), 5U);
+  const Candidate& udp = gatherer.candidates()[0];
+  EXPECT_EQ(gatherer.candidates()[1].address, active);
+  EXPECT_EQ(gatherer.candidates()[1].tcp_type, TcpType::kActive);
+  EXPECT_EQ(gatherer.candidates()[2].address, tcp(kWired));
+  EXPECT_EQ(gatherer.candidates()[2].tcp_type, TcpType::kPassive);
+  EXPECT_GT(udp.priority, gatherer.candidates()[1].priority);
+  EXPECT_GT(gatherer.candidates()[1].priority, gatherer.candidates()[3].priority);
+  EXPECT_NE(udp.foundation, gatherer.candidates()[1].foundation);
+  while (gatherer.PollEvent()) {
+  }
+
+  gatherer.SetTcpAddresses({tcp(kWireless)});
+
+  std::vector<SocketAddress> gone;
+  while (const auto event = gatherer.PollEvent()) {
+    gone.push_back(std::get<CandidateRemoved>(*event).candidate.address);
+  }
+  EXPECT_EQ(gone, (std::vector{active, tcp(kWired)}));
+  EXPECT_EQ(gatherer.candidates().size(), 3U);
+}
+
 }  // namespace
 }  // namespace floe::ice

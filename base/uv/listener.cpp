@@ -12,6 +12,7 @@
 #include "base/unique_fd.h"
 #include "base/uv/callback.h"
 #include "base/uv/native_address.h"
+#include "base/uv/tcp_socket.h"
 
 namespace floe::uv {
 namespace {
@@ -46,13 +47,24 @@ bool IsAbandoned(const std::string& path) {
 }  // namespace
 
 Result<std::unique_ptr<Listener>> Listener::ListenTcp(Loop& loop, const SocketAddress& local,
-                                                      OnAccept on_accept) {
-  auto handle = MakeTcp(loop);
+                                                      OnAccept on_accept,
+                                                      const ListenOptions& options) {
+  auto handle = MakeTcpSocket(loop, local.ip.family);
   if (!handle) {
     return Fail(std::move(handle.error()));
   }
   uv_tcp_t* raw = handle->get();
   const std::string context = "listen on " + ToString(local);
+  if (options.fwmark != 0) {
+    if (auto marked = SetOption(raw, SO_MARK, static_cast<int>(options.fwmark)); !marked) {
+      return Fail(std::move(marked.error()));
+    }
+  }
+  if (options.shares_port) {
+    if (auto shared = SetOption(raw, SO_REUSEPORT, 1); !shared) {
+      return Fail(std::move(shared.error()));
+    }
+  }
   const NativeAddress native(local);
   const unsigned int flags = local.ip.is_v6() ? UV_TCP_IPV6ONLY : 0;
   if (const int status = uv_tcp_bind(raw, native.get(), flags); status != 0) {

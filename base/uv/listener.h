@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,6 +16,12 @@
 
 namespace floe::uv {
 
+struct ListenOptions {
+  std::uint32_t fwmark = 0;  // As for Stream::ConnectTcp().
+  /// Connections may be made from the same port: Stream::ConnectTcp() with `from`.
+  bool shares_port = false;
+};
+
 /// Listens until destroyed. A connection that cannot be accepted is dropped and logged at debug.
 class Listener {
  public:
@@ -23,9 +30,9 @@ class Listener {
 
   /// `local` may be a wildcard address; that of IPv6 leaves IPv4 to another listener. Port 0 lets
   /// the kernel choose. An occupied port fails with address_in_use.
-  [[nodiscard]] static Result<std::unique_ptr<Listener>> ListenTcp(Loop& loop,
-                                                                   const SocketAddress& local,
-                                                                   OnAccept on_accept);
+  [[nodiscard]] static Result<std::unique_ptr<Listener>> ListenTcp(
+      Loop& loop, const SocketAddress& local, OnAccept on_accept,
+      const ListenOptions& options = {});
 
   /// Makes the socket file `path`, with the permissions `mode` before anybody can connect. Replaces
   /// the file of a process that has died; fails with address_in_use if it is alive. The file goes

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/uv/callback.h"
 #include "base/uv/native_address.h"
+#include "base/uv/tcp_socket.h"
 
 namespace floe::uv {
 namespace {
@@ -25,39 +26,38 @@ uv_buf_t Buffer(Bytes data) {
           .len = data.size()};
 }
 
-Result<void> SetMark(const uv_tcp_t* handle, std::uint32_t fwmark) {
-  uv_os_fd_t fd = -1;
-  uv_fileno(reinterpret_cast<const uv_handle_t*>(handle), &fd);
-  if (setsockopt(fd, SOL_SOCKET, SO_MARK, &fwmark, sizeof(fwmark)) != 0) {
-    return Fail(MakeError(-errno, "setsockopt SO_MARK"));
+Result<void> LeaveFrom(uv_tcp_t* handle, const SocketAddress& from) {
+  if (from.port != 0) {
+    if (auto shared = SetOption(handle, SO_REUSEPORT, 1); !shared) {
+      return shared;
+    }
   }
-  return {};
+  const NativeAddress local(from);
+  const int status = uv_tcp_bind(handle, local.get(), 0);
+  return status == 0 ? Result<void>() : Fail(MakeError(status, "bind " + ToString(from)));
 }
 
 }  // namespace
 
 Result<std::unique_ptr<Stream>> Stream::ConnectTcp(Loop& loop, const SocketAddress& remote,
                                                    TimePoint deadline, std::uint32_t fwmark,
-                                                   const IpAddress* from) {
-  const auto family = static_cast<unsigned int>(ToNative(remote.ip.family));
-  auto handle = MakeHandle<uv_tcp_t>(
-      [&](uv_tcp_t* raw) { return uv_tcp_init_ex(loop.raw(), raw, family); }, "uv_tcp_init");
+                                                   const SocketAddress* from) {
+  auto handle = MakeTcpSocket(loop, remote.ip.family);
   if (!handle) {
     return Fail(std::move(handle.error()));
   }
   uv_tcp_t* raw = handle->get();
   if (fwmark != 0) {
-    if (auto marked = SetMark(raw, fwmark); !marked) {
+    if (auto marked = SetOption(raw, SO_MARK, static_cast<int>(fwmark)); !marked) {
       return Fail(std::move(marked.error()));
     }
   }
   if (from != nullptr) {
-    const NativeAddress local(SocketAddress{*from, 0});
-    if (const int status = uv_tcp_bind(raw, local.get(), 0); status != 0) {
-      return Fail(MakeError(status, "bind " + ToString(*from)));
+    if (auto bound = LeaveFrom(raw, *from); !bound) {
+      return Fail(std::move(bound.error()));
     }
   }
-  uv_tcp_nodelay(raw, 1);
+  TuneForMessages(raw);
   auto stream =
       std::make_unique<Stream>(loop, std::move(*handle), ToString(remote), State::kConnecting);
   auto request = std::make_unique<uv_connect_t>();
@@ -94,7 +94,7 @@ Result<std::unique_ptr<Stream>> Stream::Accept(Loop& loop, StreamHandle handle,
     return Fail(MakeError(status, "accept"));
   }
   if (auto* tcp = std::get_if<Handle<uv_tcp_t>>(&handle)) {
-    uv_tcp_nodelay(tcp->get(), 1);
+    TuneForMessages(tcp->get());
   }
   auto stream = std::make_unique<Stream>(loop, std::move(handle), "a unix socket", State::kOpen);
   if (const auto remote = stream->remote_address()) {

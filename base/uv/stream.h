@@ -48,12 +48,10 @@ class Stream : public ByteStream {
  public:
   /// Fails at once where it is plain that it cannot work, as without a route. `fwmark` other than 0
   /// marks the packets for policy routing, and needs CAP_NET_ADMIN. It leaves from the address
-  /// `from` of this machine if that is given.
-  [[nodiscard]] static Result<std::unique_ptr<Stream>> ConnectTcp(Loop& loop,
-                                                                  const SocketAddress& remote,
-                                                                  TimePoint deadline,
-                                                                  std::uint32_t fwmark = 0,
-                                                                  const IpAddress* from = nullptr);
+  /// `from` of this machine if that is given; if that has a port, a listener may share it.
+  [[nodiscard]] static Result<std::unique_ptr<Stream>> ConnectTcp(
+      Loop& loop, const SocketAddress& remote, TimePoint deadline, std::uint32_t fwmark = 0,
+      const SocketAddress* from = nullptr);
   [[nodiscard]] static Result<std::unique_ptr<Stream>> ConnectPipe(Loop& loop,
                                                                    const std::string& path,
                                                                    TimePoint deadline);

@@ -7,7 +7,7 @@
 
 namespace floe::ice::tcp {
 
-bool FrameQueue::Push(Bytes packet, Kind kind) {
+bool FrameQueue::Push(TimePoint now, Bytes packet, Kind kind) {
   const std::size_t size = kFrameHeaderSize + packet.size();
   if (packet.size() > kMaxFrame) {
     ++dropped_;
@@ -17,6 +17,9 @@ bool FrameQueue::Push(Bytes packet, Kind kind) {
   if (bytes_ + size > kMaxBytes) {
     dropped_ += kind == Kind::kData ? 1 : 0;
     return kind == Kind::kData;
+  }
+  if (frames_.empty()) {
+    moved_ = now;
   }
   Frame frame{.bytes = std::vector<std::uint8_t>(size), .kind = kind};
   StoreBe(frame.bytes, 0, static_cast<std::uint16_t>(packet.size()));
@@ -38,14 +41,19 @@ void FrameQueue::DropOldestData(std::size_t needed) {
   }
 }
 
-std::optional<std::vector<std::uint8_t>> FrameQueue::Pop() {
+std::optional<std::vector<std::uint8_t>> FrameQueue::Pop(TimePoint now) {
   if (frames_.empty()) {
     return std::nullopt;
   }
   std::vector<std::uint8_t> frame = std::move(frames_.front().bytes);
   frames_.pop_front();
   bytes_ -= frame.size();
+  moved_ = now;
   return frame;
+}
+
+std::optional<TimePoint> FrameQueue::GiveUpAt() const {
+  return frames_.empty() ? std::nullopt : std::optional(moved_ + kWritableGrace);
 }
 
 }  // namespace floe::ice::tcp

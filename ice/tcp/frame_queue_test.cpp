@@ -10,13 +10,14 @@ namespace {
 
 using Kind = FrameQueue::Kind;
 
+constexpr TimePoint kNow = TimePoint{} + std::chrono::seconds(1000);
 const std::string kLarge(60'000, 'x');  // Four fit the queue.
 
 /// The first byte of each packet that comes out.
 std::string Drain(FrameQueue& queue) {
   std::string firsts;
   Deframer deframer;
-  while (const auto frame = queue.Pop()) {
+  while (const auto frame = queue.Pop(kNow)) {
     deframer.Feed(*frame);
     while (const auto packet = deframer.Poll()) {
       firsts += static_cast<char>((*packet)[0]);
@@ -31,8 +32,8 @@ std::string Large(char first) {
 
 TEST(FrameQueueTest, KeepsTheOrder) {
   FrameQueue queue;
-  ASSERT_TRUE(queue.Push(AsBytes("a"), Kind::kData));
-  ASSERT_TRUE(queue.Push(AsBytes("b"), Kind::kStun));
+  ASSERT_TRUE(queue.Push(kNow, AsBytes("a"), Kind::kData));
+  ASSERT_TRUE(queue.Push(kNow, AsBytes("b"), Kind::kStun));
 
   EXPECT_EQ(queue.bytes(), 6U);
   EXPECT_EQ(Drain(queue), "ab");
@@ -41,11 +42,11 @@ TEST(FrameQueueTest, KeepsTheOrder) {
 
 TEST(FrameQueueTest, DropsTheOldestDataAndNeverStun) {
   FrameQueue queue;
-  ASSERT_TRUE(queue.Push(AsBytes(Large('S')), Kind::kStun));
+  ASSERT_TRUE(queue.Push(kNow, AsBytes(Large('S')), Kind::kStun));
   for (const char first : {'a', 'b', 'c', 'd', 'e'}) {
-    ASSERT_TRUE(queue.Push(AsBytes(Large(first)), Kind::kData));
+    ASSERT_TRUE(queue.Push(kNow, AsBytes(Large(first)), Kind::kData));
   }
-  ASSERT_TRUE(queue.Push(AsBytes(Large('T')), Kind::kStun));
+  ASSERT_TRUE(queue.Push(kNow, AsBytes(Large('T')), Kind::kStun));
 
   EXPECT_LE(queue.bytes(), FrameQueue::kMaxBytes);
   EXPECT_EQ(queue.dropped(), 3U);
@@ -55,20 +56,36 @@ TEST(FrameQueueTest, DropsTheOldestDataAndNeverStun) {
 TEST(FrameQueueTest, IsOverWhenStunAloneFillsIt) {
   FrameQueue queue;
   for (int i = 0; i < 4; ++i) {
-    ASSERT_TRUE(queue.Push(AsBytes(Large('S')), Kind::kStun));
+    ASSERT_TRUE(queue.Push(kNow, AsBytes(Large('S')), Kind::kStun));
   }
 
-  EXPECT_TRUE(queue.Push(AsBytes(Large('d')), Kind::kData)) << "data is dropped instead";
-  EXPECT_FALSE(queue.Push(AsBytes(Large('S')), Kind::kStun));
+  EXPECT_TRUE(queue.Push(kNow, AsBytes(Large('d')), Kind::kData)) << "data is dropped instead";
+  EXPECT_FALSE(queue.Push(kNow, AsBytes(Large('S')), Kind::kStun));
   EXPECT_EQ(Drain(queue), "SSSS");
 }
 
 TEST(FrameQueueTest, DropsWhatNoFrameHolds) {
   FrameQueue queue;
-  ASSERT_TRUE(queue.Push(AsBytes(std::string(kMaxFrame + 1, 'x')), Kind::kData));
+  ASSERT_TRUE(queue.Push(kNow, AsBytes(std::string(kMaxFrame + 1, 'x')), Kind::kData));
 
-  EXPECT_FALSE(queue.Pop());
+  EXPECT_FALSE(queue.Pop(kNow));
   EXPECT_EQ(queue.dropped(), 1U);
+}
+
+// libwebrtc gives a connection that takes nothing as long.
+TEST(FrameQueueTest, IsGivenUpFiveSecondsAfterTheConnectionTookSomething) {
+  constexpr Duration kGrace = std::chrono::seconds(5);
+  constexpr Duration kWait = std::chrono::seconds(2);
+  FrameQueue queue;
+  EXPECT_EQ(queue.GiveUpAt(), std::nullopt);
+  ASSERT_TRUE(queue.Push(kNow, AsBytes("a"), Kind::kData));
+  ASSERT_TRUE(queue.Push(kNow + kWait, AsBytes("b"), Kind::kData));
+  EXPECT_EQ(queue.GiveUpAt(), kNow + kGrace) << "more to take is no progress";
+
+  ASSERT_TRUE(queue.Pop(kNow + kWait));
+  EXPECT_EQ(queue.GiveUpAt(), kNow + kWait + kGrace);
+  ASSERT_TRUE(queue.Pop(kNow + kWait));
+  EXPECT_EQ(queue.GiveUpAt(), std::nullopt);
 }
 
 }  // namespace

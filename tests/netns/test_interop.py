@@ -243,3 +243,18 @@ def test_tcp(net: FloeLab):
             expect(" tcptype " in floe.last("selected"), floe.last("selected"))
 
     in_parallel([(one, stack, role) for stack in ("floe", "nice") for role in ("controlling", "controlled")])
+
+
+def test_simultaneous_open(net: FloeLab):
+    """Two firewalls that let no connection in, and candidates of simultaneous-open alone: both SYNs have to cross."""
+    only_so = lambda line: line if not line.startswith("candidate ") or line.endswith(" tcptype so") else None
+
+    def one(name, role, change):
+        with case(f"{name}/{role}") as note:
+            place = Place(net, *change.pop("kinds"), **change)
+            floe, peer = pair(net, place, "floe", role, change=only_so)
+            link(floe, peer, note)
+            expect(floe.last("selected").count(" tcptype so") == 2, floe.last("selected"))
+
+    in_parallel([(one, name, role, dict(change)) for role in ("controlling", "controlled") for name, change in (
+        ("IPv4", {"kinds": ("none", "none"), "v4": "public_fw"}), ("IPv6", {"kinds": ("fw_only_ipv6", "fw_only_ipv6")}))])

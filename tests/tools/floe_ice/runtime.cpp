@@ -195,16 +195,17 @@ void Runtime::ListenTcp() {
   if (!options_.tcp || options_.relay_only) {
     return;
   }
-  std::vector<SocketAddress> passive;
+  std::vector<SocketAddress> locals;
+  std::vector<SocketAddress> simultaneous;
   for (const auto& port : ports_) {
-    const auto listening = tcp_.Listen(port->local.ip);
-    if (listening) {
-      passive.push_back(*listening);
+    locals.push_back(port->local);
+    if (const auto both_ways = tcp_.OpenSimultaneous(port->local.ip)) {
+      simultaneous.push_back(*both_ways);
     } else {
-      Say(listening.error().context + ": " + listening.error().code.message());
+      Say(both_ways.error().context + ": " + both_ways.error().code.message());
     }
   }
-  session_.SetTcpAddresses(uv::Loop::Now(), passive);
+  session_.SetTcpAddresses(uv::Loop::Now(), tcp_.Listen(locals), simultaneous);
 }
 
 void Runtime::StartServers() {

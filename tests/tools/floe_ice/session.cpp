@@ -15,7 +15,6 @@ using std::chrono::seconds;
 constexpr Duration kGatheringDeadline = seconds(10);  // L5: a dead server delays nobody longer.
 constexpr Duration kLateChecks = seconds(30);         // RFC 8445 section 9, requirement I20
 constexpr std::size_t kMaxGenerations = 4;
-constexpr std::uint16_t kMaxTcpPreference = 8191;  // RFC 6544 section 4.2
 
 }  // namespace
 
@@ -79,7 +78,6 @@ std::vector<ice::Candidate> Session::SignalledCandidates() const {
   std::vector<ice::Candidate> candidates;
   std::ranges::copy_if(gatherer_.candidates(), std::back_inserter(candidates),
                        [this](const ice::Candidate& each) { return MaySignal(each); });
-  candidates.insert(candidates.end(), tcp_.begin(), tcp_.end());
   return candidates;
 }
 
@@ -98,25 +96,9 @@ void Session::SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>&
   Drain(now);
 }
 
-void Session::SetTcpAddresses(TimePoint now, const std::vector<SocketAddress>& passive) {
-  std::uint16_t preference = kMaxTcpPreference;
-  for (const SocketAddress& address : passive) {
-    for (const ice::TcpType type : {ice::TcpType::kActive, ice::TcpType::kPassive}) {
-      SocketAddress base = address;
-      if (type == ice::TcpType::kActive) {
-        base.port = ice::kActivePort;
-      }
-      tcp_.push_back({.type = ice::CandidateType::kHost,
-                      .address = base,
-                      .base = base,
-                      .priority = ComputeTcpPriority(ice::CandidateType::kHost, type, preference),
-                      .foundation = ComputeFoundation(ice::CandidateType::kHost, base.ip,
-                                                      std::nullopt, Transport::kTcp),
-                      .tcp_type = type});
-      AddLocalCandidate(now, tcp_.back());
-    }
-    --preference;
-  }
+void Session::SetTcpAddresses(TimePoint now, const std::vector<SocketAddress>& passive,
+                              const std::vector<SocketAddress>& simultaneous) {
+  gatherer_.SetTcpAddresses(passive, simultaneous);
   Drain(now);
 }
 

@@ -52,9 +52,9 @@ class Session {
 
   void SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>& addresses);
 
-  /// Where connections are accepted: passive candidates of RFC 6544, and for each an active one.
-  /// Not to be called if only relays may be signalled.
-  void SetTcpAddresses(TimePoint now, const std::vector<SocketAddress>& passive);
+  /// As for ice::Gatherer. Not to be called if only relays may be signalled.
+  void SetTcpAddresses(TimePoint now, const std::vector<SocketAddress>& passive,
+                       const std::vector<SocketAddress>& simultaneous);
 
   /// `more` says that names of servers are still being looked up.
   void SetServers(TimePoint now, const std::vector<SocketAddress>& stun,
@@ -153,7 +153,6 @@ class Session {
   SessionConfig config_;
   RandomSource& random_;
   ice::Gatherer gatherer_;
-  std::vector<ice::Candidate> tcp_;
   std::deque<Generation> generations_;  // Oldest first; never empty.
   std::uint32_t next_number_ = 0;
   std::deque<EarlyCandidate> early_;
