@@ -95,6 +95,7 @@ Result<void, AgentError> Agent::SetRemoteCredentials(TimePoint now, Credentials 
     return Fail(AgentError::kBadCredentials);
   }
   remote_ = std::move(remote);
+  tcp_from_ = tcp_from_.value_or(now + (is_strict() ? Duration{0} : kTcpHeadStart));
   WakeChecks(now);
   if (state_ == State::kNew || state_ == State::kChecking) {
     patience_ends_ = now + kPatience;  // RFC 8863 section 4: from when checks can be sent.
@@ -143,7 +144,13 @@ Result<void, AgentError> Agent::AddRemoteCandidate(TimePoint now, const Candidat
     }
     return {};
   }
-  if (!HasRoomForRemote()) {
+  const bool tcp = candidate.address.transport == Transport::kTcp;
+  if (tcp && candidate.tcp_type == TcpType::kActive) {
+    return {};  // It forms no pair (RFC 6544 section 6.2): it connects to us from another port.
+  }
+  const bool too_many =
+      tcp && checklist_.CountRemotes(Transport::kTcp) >= config_.max_remotes / kTcpShare;
+  if (too_many || !HasRoomForRemote()) {
     return Fail(AgentError::kBadCandidate);
   }
   checklist_.AddRemote(candidate, role_);
@@ -278,6 +285,9 @@ std::optional<TimePoint> Agent::NextTimeout() const {
     consider(next_check_);
   }
   consider(GiveUpAt());
+  if (tcp_from_ && *tcp_from_ > now_ && checklist_.HasWork()) {
+    consider(tcp_from_);
+  }
   if (role_ == Role::kControlling && first_valid_ && !nominated_once_ &&
       *first_valid_ + NominationPatience(config_.pace) > now_) {
     consider(*first_valid_ + NominationPatience(config_.pace));

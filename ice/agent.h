@@ -71,10 +71,10 @@ struct AgentConfig {
   Pace pace = Pace::kFast;
   bool renomination =
       true;  // The peer follows NOMINATION, so a better pair may be nominated later.
-  std::size_t max_pairs = 100;  // RFC 8445 section 6.1.2.5.
-  std::size_t max_remotes = 32;
-  std::optional<Duration> ta;  // RFC 8445 section 14.2, if it is not the one of the pace.
-  Pacer* pacer = nullptr;      // Shared with other agents, which it outlives; may be null.
+  std::size_t max_pairs = 100;   // RFC 8445 section 6.1.2.5.
+  std::size_t max_remotes = 32;  // A quarter of them may be of TCP.
+  std::optional<Duration> ta;    // RFC 8445 section 14.2, if it is not the one of the pace.
+  Pacer* pacer = nullptr;        // Shared with other agents, which it outlives; may be null.
 };
 
 /// A datagram to send from one of our bases, which may be a relayed address.
@@ -253,6 +253,7 @@ class Agent {
   // agent_checks.cpp
   void WakeChecks(TimePoint now);
   [[nodiscard]] bool HasLostItsWay() const;
+  [[nodiscard]] Checklist::Tcp TcpAt(TimePoint now) const;
   void StartNextCheck(TimePoint now);
   void StartCheck(TimePoint now, Pair& pair);
   void HandlePairTimeout(TimePoint now, Pair& pair);
@@ -323,6 +324,7 @@ class Agent {
   TimePoint now_;                        // As the latest input said.
   std::optional<TimePoint> next_check_;  // Ta pacing.
   std::optional<Pacer::Place> place_;    // Of the next check, among those of other agents.
+  std::optional<TimePoint> tcp_from_;    // Before, no connection is made for a check.
   bool local_ended_ = false;             // End of candidates.
   bool remote_ended_ = false;
   std::map<stun::TransactionId, Request> requests_;

@@ -36,6 +36,11 @@ bool IsTcp(const Pair& pair) {
   return pair.local.base.transport == Transport::kTcp;
 }
 
+/// A connection that came from the peer, which alone can make it again.
+bool IsPeersToMake(const Pair& pair) {
+  return pair.local.tcp_type == TcpType::kPassive;
+}
+
 }  // namespace
 
 void Agent::HandleUnreachable(TimePoint now, const SocketAddress& local,
@@ -70,7 +75,7 @@ void Agent::HandleNetworkChange(TimePoint now) {
   for (Pair& pair : checklist_.pairs()) {
     if (pair.valid) {
       pair.wake = now;
-    } else if (pair.state == PairState::kFailed) {
+    } else if (pair.state == PairState::kFailed && !IsPeersToMake(pair)) {
       pair.retries = 0;
       pair.wake = now;
     }
@@ -89,6 +94,9 @@ void Agent::HandleTimeout(TimePoint now) {
     } else if (pair.wake && *pair.wake <= now) {
       HandlePairTimeout(now, pair);
     }
+  }
+  if (!is_strict() && checklist_.HasWork() && TcpAt(now) == Checklist::Tcp::kToo) {
+    WakeChecks(now);  // What has waited for UDP to fail.
   }
   if (remote_ && next_check_ && *next_check_ <= now) {
     next_check_.reset();
@@ -114,14 +122,24 @@ bool Agent::HasLostItsWay() const {
   return first_valid_ && (pair == nullptr || !IsAlive(*pair));
 }
 
+/// A connection costs both ends more than a datagram, so at the fast pace none is made for a check
+/// while there is a direct path, or UDP may still find one.
+Checklist::Tcp Agent::TcpAt(TimePoint now) const {
+  const Pair* pair = selected();
+  const bool direct = pair != nullptr && pair->tier() <= PathTier::kDirectTcp && IsAlive(*pair);
+  const bool not_yet = !is_strict() && (direct || !tcp_from_ || now < *tcp_from_);
+  return not_yet ? Checklist::Tcp::kNotYet : Checklist::Tcp::kToo;
+}
+
 /// RFC 8445 section 6.1.4.2. Once a pair is nominated, only what the peer asks for is checked
 /// (section 8.1.2).
 void Agent::StartNextCheck(TimePoint now) {
   const bool ordinary = !(is_strict() && nominated_once_);
-  if (ordinary && !checklist_.HasWork()) {
+  const Checklist::Tcp tcp = TcpAt(now);
+  if (ordinary && !checklist_.HasWork(tcp)) {
     is_strict() ? checklist_.Unfreeze() : checklist_.UnfreezeAll();
   }
-  if (!checklist_.HasWork()) {
+  if (!checklist_.HasWork(tcp)) {
     place_.reset();
     return;
   }
@@ -135,7 +153,7 @@ void Agent::StartNextCheck(TimePoint now) {
     }
     place_.reset();
   }
-  if (Pair* pair = ordinary ? checklist_.TakeNext() : checklist_.TakeTriggered()) {
+  if (Pair* pair = ordinary ? checklist_.TakeNext(tcp) : checklist_.TakeTriggered()) {
     StartCheck(now, *pair);
     next_check_ = now + Ta();
   }
@@ -258,10 +276,16 @@ void Agent::LoseConsent(TimePoint now, Pair& pair) {
 
 void Agent::ScheduleRetry(TimePoint now, Pair& pair) {
   pair.wake.reset();
-  if (!is_strict()) {
-    pair.wake = now + kRetryDelays[std::min<std::size_t>(pair.retries, kRetryDelays.size() - 1)];
-    ++pair.retries;
+  if (is_strict() || IsPeersToMake(pair)) {
+    return;
   }
+  const Pair* current = selected();
+  const bool spare =
+      IsTcp(pair) && current != nullptr && current->id != pair.id && IsAlive(*current);
+  pair.wake =
+      now + (spare ? kUnwantedDelay
+                   : kRetryDelays[std::min<std::size_t>(pair.retries, kRetryDelays.size() - 1)]);
+  ++pair.retries;
 }
 
 Duration Agent::ConsentInterval() {

@@ -118,6 +118,58 @@ TEST_F(TcpTest, AConnectionThatCannotBeMadeFailsItsCheckAtOnce) {
   EXPECT_EQ(pair().state, PairState::kFailed);
 }
 
+const AgentConfig kFast{.pace = Pace::kFast, .renomination = true};
+
+TEST_F(TcpTest, AtTheFastPaceUdpHasAHeadStart) {
+  Make(Role::kControlling, kFast);
+  agent().AddLocalCandidate(now_, TcpHost("192.0.1.1:9", TcpType::kActive));
+  AddRemote(TcpHost("192.0.2.1:2000", TcpType::kPassive));
+  AddRemote(Host("192.0.2.1:1000"));
+  Introduce();
+  const auto over_tcp = [&] {
+    return std::ranges::count_if(Requests(), [](const Sent& sent) {
+      return sent.transmit.local.transport == Transport::kTcp;
+    });
+  };
+
+  Pass(milliseconds(499));
+  EXPECT_EQ(over_tcp(), 0);
+  Pass(milliseconds(10));
+  EXPECT_EQ(over_tcp(), 1);
+}
+
+TEST_F(TcpTest, WhatAPeerTellsOfTcpLeavesRoomForUdp) {
+  MakeWithTcp(Role::kControlling);
+  for (int i = 0; i < 8; ++i) {
+    AddRemote(TcpHost("192.0.2.1:" + std::to_string(2000 + i), TcpType::kPassive));
+  }
+  for (int i = 0; i < 40; ++i) {
+    AddRemote(TcpHost("192.0.2." + std::to_string(1 + i) + ":9", TcpType::kActive));
+  }
+
+  EXPECT_FALSE(agent().AddRemoteCandidate(now_, TcpHost("192.0.2.1:3000", TcpType::kPassive)));
+  for (int i = 0; i < 24; ++i) {
+    AddRemote(Host("192.0.2.1:" + std::to_string(1000 + i)));
+  }
+}
+
+// A connection to us is the peer's to make.
+TEST_F(TcpTest, AnAcceptedConnectionThatEndsIsNotTriedAgain) {
+  Make(Role::kControlled, kFast);
+  agent().AddLocalCandidate(now_, TcpHost("192.0.1.1:2000", TcpType::kPassive));
+  Introduce();
+  Send({.from = Tcp("192.0.2.1:50123"), .to = kOurPassive});
+  Pass(milliseconds(60));
+  Answer(Requests().at(0));
+  ASSERT_TRUE(agent().path().has_value());
+
+  agent().HandleUnreachable(now_, kOurPassive, Tcp("192.0.2.1:50123"));
+  Requests();
+  Pass(seconds(30));
+
+  EXPECT_TRUE(Requests().empty());
+}
+
 class TcpPairingTest : public ::testing::TestWithParam<Pace> {};
 
 /// A connects to B: its connection comes from a port that nobody knew.
@@ -150,6 +202,25 @@ TEST_P(TcpPairingTest, ConnectsAndMovesToUdpOnceThatWorks) {
   const PathTier expected = GetParam() == Pace::kFast ? PathTier::kLan : PathTier::kDirectTcp;
   EXPECT_EQ(pairing.a().path()->tier(), expected) << "the standard pace stays where it nominated";
   EXPECT_EQ(pairing.b().path()->tier(), expected);
+}
+
+TEST(FastTcpTest, NoConnectionIsMadeWhileUdpLeadsThere) {
+  Pairing pairing;
+  std::size_t over_tcp = 0;
+  pairing.drop = [&](const SocketAddress& from, const auto&) {
+    over_tcp += from.transport == Transport::kTcp ? 1U : 0U;
+    return false;
+  };
+  pairing.Add(pairing.a(), Host("192.0.1.1:1000"));
+  pairing.Add(pairing.b(), Host("192.0.2.1:1000"));
+  pairing.Add(pairing.a(), TcpHost("192.0.1.1:9", TcpType::kActive));
+  pairing.Add(pairing.b(), TcpHost("192.0.2.1:2000", TcpType::kPassive));
+  pairing.ExchangeCredentials();
+
+  pairing.Run(seconds(120));
+
+  EXPECT_EQ(pairing.a().path()->tier(), PathTier::kLan);
+  EXPECT_EQ(over_tcp, 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, TcpPairingTest, ::testing::Values(Pace::kFast, Pace::kStandard));

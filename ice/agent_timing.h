@@ -28,6 +28,10 @@ inline constexpr Duration kSuspectAfter = std::chrono::milliseconds(1500);
 inline constexpr Duration kSuspectAfterWithData = std::chrono::seconds(6);  // It may be only load.
 inline constexpr Duration kMinProbeGap = std::chrono::milliseconds(250);
 
+// UDP has this much time at the fast pace before a connection is tried beside it.
+inline constexpr Duration kTcpHeadStart = std::chrono::milliseconds(500);
+inline constexpr std::size_t kTcpShare = 4;  // One in so many candidates of the peer.
+
 /// How long to wait for a better pair than the one that could be nominated. The standard pace has
 /// one choice for good, so it takes longer; data flows meanwhile.
 [[nodiscard]] inline Duration NominationPatience(Pace pace) {

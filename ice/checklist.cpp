@@ -102,18 +102,23 @@ void Checklist::AddPair(const Candidate& local, const Candidate& remote, Role ro
     }
   }
   pair.state = first || succeeded ? PairState::kWaiting : PairState::kFrozen;
+  const Transport transport = local.base.transport;
   pairs_.push_back(std::move(pair));
   SortByPriority(pairs_);
-  if (pairs_.size() > max_pairs_) {
-    DropWorst();
+  const auto of_its_kind = static_cast<std::size_t>(std::ranges::count_if(
+      pairs_, [&](const Pair& other) { return other.local.base.transport == transport; }));
+  if (of_its_kind > (transport == Transport::kTcp ? kMaxTcpPairs : max_pairs_)) {
+    DropWorst(transport);
   }
 }
 
-void Checklist::DropWorst() {
+void Checklist::DropWorst(Transport transport) {
   // RFC 8445 section 6.1.2.5: the lowest priority goes; but what has failed goes first, then what
   // was never tried, and what works never does.
-  const auto drop_last = [this](auto is_such) {
-    const auto it = std::find_if(pairs_.rbegin(), pairs_.rend(), is_such);
+  const auto drop_last = [&](auto is_such) {
+    const auto it = std::find_if(pairs_.rbegin(), pairs_.rend(), [&](const Pair& pair) {
+      return pair.local.base.transport == transport && is_such(pair);
+    });
     if (it == pairs_.rend()) {
       return false;
     }
@@ -125,7 +130,7 @@ void Checklist::DropWorst() {
   };
   if (!drop_last([](const Pair& pair) { return pair.state == PairState::kFailed; }) &&
       !drop_last(untried) && !drop_last([](const Pair& pair) { return !pair.valid; })) {
-    pairs_.pop_back();
+    drop_last([](const Pair&) { return true; });
   }
 }
 
@@ -229,12 +234,20 @@ Pair* Checklist::TakeTriggered() {
   return nullptr;
 }
 
-Pair* Checklist::TakeNext() {
+Pair* Checklist::TakeNext(Tcp tcp) {
   if (Pair* pair = TakeTriggered()) {
     return pair;
   }
-  const auto next = std::ranges::find(pairs_, PairState::kWaiting, &Pair::state);
+  const auto next = std::ranges::find_if(pairs_, [&](const Pair& pair) {
+    return pair.state == PairState::kWaiting &&
+           (tcp == Tcp::kToo || pair.local.base.transport == Transport::kUdp);
+  });
   return next == pairs_.end() ? nullptr : &*next;
+}
+
+std::size_t Checklist::CountRemotes(Transport transport) const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      remotes_, [&](const Candidate& each) { return each.address.transport == transport; }));
 }
 
 std::size_t Checklist::CountUnderWay() const {
@@ -243,8 +256,12 @@ std::size_t Checklist::CountUnderWay() const {
   }));
 }
 
-bool Checklist::HasWork() const {
-  return std::ranges::find(pairs_, PairState::kWaiting, &Pair::state) != pairs_.end();
+bool Checklist::HasWork(Tcp tcp) const {
+  return std::ranges::any_of(pairs_, [&](const Pair& pair) {
+    return pair.state == PairState::kWaiting &&
+           (tcp == Tcp::kToo || pair.local.base.transport == Transport::kUdp ||
+            std::ranges::find(triggered_, pair.id) != triggered_.end());
+  });
 }
 
 void Checklist::Unfreeze() {

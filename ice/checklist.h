@@ -85,6 +85,12 @@ enum class LearnedPairs : std::uint8_t {
 
 class Checklist {
  public:
+  /// Those beside `max_pairs`, so that they never take the place of one over UDP.
+  static constexpr std::size_t kMaxTcpPairs = 20;
+
+  /// Whether a pair over TCP may be checked that nothing has triggered: that may be a connection.
+  enum class Tcp : std::uint8_t { kToo, kNotYet };
+
   explicit Checklist(std::size_t max_pairs, LearnedPairs learned = LearnedPairs::kWithAll)
       : max_pairs_(max_pairs), learned_(learned) {}
 
@@ -131,10 +137,10 @@ class Checklist {
   void Trigger(Pair& pair);
 
   /// The pair to check next: triggered ones first, then the waiting one of the highest priority.
-  [[nodiscard]] Pair* TakeNext();
+  [[nodiscard]] Pair* TakeNext(Tcp tcp = Tcp::kToo);
   /// The same of the triggered ones alone.
   [[nodiscard]] Pair* TakeTriggered();
-  [[nodiscard]] bool HasWork() const;
+  [[nodiscard]] bool HasWork(Tcp tcp = Tcp::kToo) const;
 
   /// How many pairs are waiting for a check or for its answer.
   [[nodiscard]] std::size_t CountUnderWay() const;
@@ -159,10 +165,12 @@ class Checklist {
 
   [[nodiscard]] std::size_t remote_count() const { return remotes_.size(); }
 
+  [[nodiscard]] std::size_t CountRemotes(Transport transport) const;
+
  private:
   [[nodiscard]] bool MayPair(const Candidate& local, const Candidate& remote) const;
   void AddPair(const Candidate& local, const Candidate& remote, Role role);
-  void DropWorst();
+  void DropWorst(Transport transport);
 
   std::size_t max_pairs_;
   LearnedPairs learned_;

@@ -227,6 +227,29 @@ TEST(ChecklistTest, AFullListDropsWhatHasFailedThenTheLowestPriorityAndNeverWhat
   EXPECT_TRUE(list.pairs()[1].valid);
 }
 
+TEST(ChecklistTest, PairsOverTcpHaveABoundOfTheirOwn) {
+  const auto tcp = [](Candidate candidate, TcpType type) {
+    candidate.address.transport = candidate.base.transport = Transport::kTcp;
+    candidate.tcp_type = type;
+    return candidate;
+  };
+  Checklist list(2);
+  list.AddLocal(Make("192.0.2.1:1"), Role::kControlling);
+  list.AddLocal(tcp(Make("192.0.2.1:9"), TcpType::kActive), Role::kControlling);
+  list.AddRemote(Make("198.51.100.1:1"), Role::kControlling);
+  list.AddRemote(Make("198.51.100.2:1"), Role::kControlling);
+  for (int i = 0; i < 30; ++i) {
+    list.AddRemote(tcp(Make("198.51.100.1:" + std::to_string(100 + i)), TcpType::kPassive),
+                   Role::kControlling);
+  }
+
+  const auto over_udp = [](const Pair& pair) {
+    return pair.local.base.transport == Transport::kUdp;
+  };
+  EXPECT_EQ(std::ranges::count_if(list.pairs(), over_udp), 2);
+  EXPECT_EQ(list.pairs().size(), 2 + Checklist::kMaxTcpPairs);
+}
+
 TEST(ChecklistTest, ForgetsTheOldestRemoteOfWhichEverythingFailed) {
   Checklist list(100);
   list.AddLocal(Make("192.0.2.1:1"), Role::kControlling);

@@ -6,7 +6,7 @@ The classes: 'host' (from address to address, nothing in between changes them), 
 from dataclasses import dataclass
 
 # Whether two daemons connect to each other by TCP (RFC 6544) where UDP does not work.
-ICE_TCP = False
+ICE_TCP = True
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@
 
 #include "app/floed/engine/engine.h"
 #include "base/check.h"
+#include "ice/candidate.h"
 #include "ice/turn/server.h"
 #include "signaling/hub.h"
 #include "signaling/message.h"
@@ -112,6 +113,10 @@ class EngineWorld {
   }
 
   void Receive(const Packet& packet) {
+    if (packet.to.transport == Transport::kTcp) {
+      ReceiveTcp(packet);
+      return;
+    }
     if (packet.to == kAddressA) {
       a_.engine->HandleDatagram(now_, packet.to, packet.from, packet.bytes);
     } else if (packet.to == kAddressB) {
@@ -121,6 +126,20 @@ class EngineWorld {
     } else if (packet.to.ip == kRelay.ip) {
       relay_.HandleRelayed(now_, packet.to, packet.from, packet.bytes);
     }
+  }
+
+  /// Each connects at most once to the other, from the same port.
+  void ReceiveTcp(const Packet& packet) {
+    constexpr std::uint16_t kFrom = 50'000;
+    Packet seen = packet;
+    if (seen.from.port == ice::kActivePort) {
+      seen.from.port = kFrom;
+    }
+    if (seen.to.port == kFrom) {
+      seen.to.port = ice::kActivePort;
+    }
+    Node& node = seen.to.ip == kAddressA.ip ? a_ : b_;
+    node.engine->HandleDatagram(now_, seen.to, seen.from, seen.bytes);
   }
 
   void CarryStreams() {

@@ -99,6 +99,11 @@ void Engine::SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>& 
   Drain(now);
 }
 
+void Engine::SetTcpAddresses(TimePoint now, const std::vector<SocketAddress>& passive) {
+  gatherer_.SetTcpAddresses(passive);
+  Drain(now);
+}
+
 void Engine::SetGateways(TimePoint now, const std::vector<ice::portmap::Gateway>& gateways) {
   mapper_.SetGateways(now, gateways);
   for (const ice::portmap::Gateway& gateway : gateways) {

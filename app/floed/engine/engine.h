@@ -141,6 +141,9 @@ class Engine {
 
   /// Addresses to gather from, with the port of our socket, preferred ones first.
   void SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>& addresses);
+  /// Where connections of ICE over TCP are accepted, likewise. Not to be called if only relays may
+  /// be used.
+  void SetTcpAddresses(TimePoint now, const std::vector<SocketAddress>& passive);
   /// Of our addresses, those in these networks are not told to peers from here on.
   void SetHidden(std::vector<IpPrefix> hidden);
   /// Routers that may forward a port to us, for those of our addresses that have one.

@@ -285,6 +285,89 @@ TEST_F(EnginesTest, AnAnswerToAHandshakeIsForgottenAfterASecond) {
   EXPECT_EQ(answers_of_b_, lost);
 }
 
+/// Both accept connections. UDP between the two may be blocked, and the relay is.
+class EnginesOverTcpTest : public ::testing::Test {
+ protected:
+  EnginesOverTcpTest() {
+    world_.lose = [this](const test::EngineWorld::Packet& packet) {
+      const bool tcp = packet.to.transport == Transport::kTcp;
+      packets_over_tcp_ += tcp ? 1U : 0U;
+      return !tcp && (udp_is_blocked_ || packet.from.ip == test::kRelay.ip);
+    };
+    world_.a().engine->SetTcpAddresses(world_.now(), {test::kAddressA});
+    world_.b().engine->SetTcpAddresses(world_.now(), {test::kAddressB});
+  }
+
+  [[nodiscard]] std::optional<ice::PathTier> Tier(test::EngineWorld::Node& node) {
+    const auto& path = node.engine->link(0).path();
+    return path && node.engine->IsUp(0) ? std::optional(path->tier()) : std::nullopt;
+  }
+
+  test::EngineWorld world_{test::Direct::kOpen};
+  bool udp_is_blocked_ = true;
+  std::size_t packets_over_tcp_ = 0;
+};
+
+TEST_F(EnginesOverTcpTest, ALinkMovesToUdpOnceThatWorks) {
+  world_.Run(seconds(3));
+  ASSERT_EQ(Tier(world_.a()), ice::PathTier::kDirectTcp);
+  ASSERT_EQ(Tier(world_.b()), ice::PathTier::kDirectTcp);
+  world_.a().engine->HandlePacket(world_.now(), InnerPacket(1, 2));
+  const std::uint64_t received = world_.b().engine->Stats(0).rx_bytes;
+  world_.Run(milliseconds(1));
+  EXPECT_GT(world_.b().engine->Stats(0).rx_bytes, received) << "data goes over it";
+
+  udp_is_blocked_ = false;
+  for (int i = 0; i < 30; ++i) {
+    world_.Run(seconds(1));
+  }
+
+  EXPECT_EQ(Tier(world_.a()), ice::PathTier::kLan);
+  EXPECT_EQ(Tier(world_.b()), ice::PathTier::kLan);
+}
+
+TEST_F(EnginesOverTcpTest, NoConnectionIsMadeWhileUdpWorks) {
+  udp_is_blocked_ = false;
+  for (int i = 0; i < 60; ++i) {
+    world_.Run(seconds(1));
+  }
+
+  EXPECT_EQ(Tier(world_.a()), ice::PathTier::kLan);
+  EXPECT_EQ(packets_over_tcp_, 0U);
+}
+
+TEST_F(EnginesOverTcpTest, UdpThatIsBlockedLaterIsReplaced) {
+  udp_is_blocked_ = false;
+  world_.Run(seconds(3));
+  ASSERT_EQ(Tier(world_.a()), ice::PathTier::kLan);
+
+  udp_is_blocked_ = true;
+  for (int i = 0; i < 15; ++i) {
+    world_.a().engine->HandlePacket(world_.now(), InnerPacket(1, 2));
+    world_.Run(seconds(1));
+  }
+
+  EXPECT_EQ(Tier(world_.a()), ice::PathTier::kDirectTcp);
+  EXPECT_EQ(Tier(world_.b()), ice::PathTier::kDirectTcp);
+}
+
+TEST_F(EnginesOverTcpTest, AConnectionThatEndsIsMadeAgain) {
+  world_.Run(seconds(3));
+  ASSERT_EQ(Tier(world_.a()), ice::PathTier::kDirectTcp);
+  for (auto* node : {&world_.a(), &world_.b()}) {
+    const std::vector<ice::Pair> pairs = node->engine->link(0).agent()->pairs();
+    for (const ice::Pair& pair : pairs) {
+      node->engine->HandleUnreachable(world_.now(), pair.local.base, pair.remote.address);
+    }
+  }
+  ASSERT_FALSE(world_.a().engine->link(0).path());
+
+  world_.Run(seconds(10));
+
+  EXPECT_EQ(Tier(world_.a()), ice::PathTier::kDirectTcp);
+  EXPECT_EQ(Tier(world_.b()), ice::PathTier::kDirectTcp);
+}
+
 TEST_F(EnginesTest, AsksForANameThatThePeerTells) {
   world_.Run(seconds(1));
   Engine& a = *world_.a().engine;

@@ -167,6 +167,20 @@ void Runtime::MakeEngine() {
                 engine_->HandleRelayStreamClosed(uv::Loop::Now(), id, reason);
                 Flush();
               }});
+  tcp_ = std::make_unique<ice::TcpFlows>(
+      *loop_,
+      ice::TcpFlows::Handlers{
+          .on_packet =
+              [this](const SocketAddress& local, const SocketAddress& remote, Bytes packet) {
+                engine_->HandleDatagram(uv::Loop::Now(), local, remote, packet);
+                Flush();
+              },
+          .on_gone =
+              [this](const SocketAddress& local, const SocketAddress& remote) {
+                engine_->HandleUnreachable(uv::Loop::Now(), local, remote);
+                Flush();
+              }},
+      config_.node.fwmark);
   mdns_ = std::make_unique<ice::MdnsSockets>(*loop_, [this](Bytes datagram) {
     engine_->HandleMdns(uv::Loop::Now(), datagram);
     Flush();
@@ -216,7 +230,8 @@ control::ExitCode Runtime::Run() {
 void Runtime::TellAddresses(TimePoint now) {
   engine_->SetHidden(underlay_->hidden());
   engine_->SetLocalAddresses(now, underlay_->addresses());
-  if (!config_.paths.relay_only()) {  // Nobody is told of what a router would forward.
+  if (!config_.paths.relay_only()) {  // Nobody is told of either, nor of what a router forwards.
+    engine_->SetTcpAddresses(now, tcp_->Listen(underlay_->addresses()));
     engine_->SetGateways(now, underlay_->gateways());
   }
 }
@@ -326,9 +341,12 @@ void Runtime::AskMdns() {
 bool Runtime::FlushTransmits() {
   std::vector<std::pair<SocketAddress, SocketAddress>> unreachable;
   while (const auto transmit = engine_->PollTransmit()) {
-    const auto result = underlay_->Send(transmit->local, transmit->remote, transmit->payload);
-    if (result == uv::SendResult::kUnreachable) {
-      unreachable.emplace_back(transmit->local, transmit->remote);
+    const auto& [local, remote, payload] = *transmit;
+    const bool sent = local.transport == Transport::kTcp
+                          ? tcp_->Send(local, remote, payload)
+                          : underlay_->Send(local, remote, payload) != uv::SendResult::kUnreachable;
+    if (!sent) {
+      unreachable.emplace_back(local, remote);
     }
   }
   for (const auto& [local, remote] : unreachable) {

@@ -31,6 +31,7 @@
 #include "base/uv/timer.h"
 #include "ice/driver/mdns_sockets.h"
 #include "ice/driver/relay_streams.h"
+#include "ice/driver/tcp_flows.h"
 
 namespace floe::daemon {
 
@@ -81,6 +82,7 @@ class Runtime {
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<RendezvousStreams> streams_;
   std::unique_ptr<ice::RelayStreams> relay_streams_;
+  std::unique_ptr<ice::TcpFlows> tcp_;
   std::unique_ptr<ice::MdnsSockets> mdns_;  // Opened for the first question.
   std::unique_ptr<ServerDirectory> configured_servers_;
   std::vector<std::unique_ptr<ServerDirectory>> offered_servers_;  // By StreamId.
