@@ -58,7 +58,8 @@ def kind_of_datagram(data: bytes) -> str:
 
 
 def kinds(path: Path, rendezvous: str) -> collections.Counter:
-    """How many packets of each kind a capture holds. TCP counts as 'signaling' if the rendezvous is one of its ends."""
+    """How many packets of each kind a capture holds. TCP counts as 'signaling' if the rendezvous is one of its ends; else
+    it is between peers, and each segment is taken to begin with a frame."""
     found: collections.Counter = collections.Counter()
     for packet in packets(path):
         if packet.protocol == UDP:
@@ -66,6 +67,10 @@ def kinds(path: Path, rendezvous: str) -> collections.Counter:
         elif packet.protocol == TCP and (rendezvous, 8080) in ((packet.source, packet.source_port),
                                                               (packet.target, packet.target_port)):
             kind = "signaling"
+        elif packet.protocol == TCP and not packet.payload:
+            kind = "tcp without payload"
+        elif packet.protocol == TCP:  # RFC 4571
+            kind = kind_of_datagram(packet.payload[2:])
         elif packet.protocol == ICMP and packet.payload[0] == 3:
             kind = "icmp unreachable"
         else:
