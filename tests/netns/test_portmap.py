@@ -92,8 +92,30 @@ def test_a_crash_leaves_a_mapping_that_the_next_run_takes_over(net: FloeLab) -> 
 
 
 def test_ipv6_pinhole(net: FloeLab) -> None:
+    open_and_close_a_pinhole(net)
+
+
+def test_ipv6_pinhole_by_upnp(net: FloeLab) -> None:
+    open_and_close_a_pinhole(net, pcp=False)
+
+
+def test_looking_for_a_router_holds_up_no_end(net: FloeLab) -> None:
+    pair = two_sites(net, "symmetric", "symmetric")
+    host = pair.a.host
+    host.nft_table("inet", "seen", "chain out { type filter hook output priority 0\nudp dport 1900 counter\n}")
+    pair.a.start()
+    wait_until(lambda: "packets 0 " not in host.run(["nft", "list", "table", "inet", "seen"]).stdout, 20,
+               what="the search for a router by UPnP")
+    started = time.monotonic()
+    pair.a.stop()
+    seconds = time.monotonic() - started
+    say(measured("ended after", seconds, 0.1))
+    expect(seconds < 1, f"the end took {seconds:.1f} s")
+
+
+def open_and_close_a_pinhole(net: FloeLab, **router) -> None:
     pair = two_sites(net, "dual_stack", "dual_stack")
-    mapper = net.lab.nodes["site_a"].port_mapper()
+    mapper = net.lab.nodes["site_a"].port_mapper(**router)
     host, server = pair.a.host, net.rendezvous.server
     host.nft_table("inet", "seen", f"chain in {{ type filter hook input priority -300\n"
                    f"ip6 saddr {server.ip6} udp dport {PORT} counter\n}}")
@@ -109,7 +131,7 @@ def test_ipv6_pinhole(net: FloeLab) -> None:
     expect(not passes(), "the firewall is open before anybody asks")
     pair.a.start()
     external = f"[{host.ip6}]:{PORT}"
-    wait_until(lambda: external in [entry["external"] for entry in pair.a.status()["node"]["port_mappings"]], 10,
+    wait_until(lambda: external in [entry["external"] for entry in pair.a.status()["node"]["port_mappings"]], 20,
                what="a pinhole")
     expect(passes(), "the pinhole lets nothing in")
     pair.a.stop()

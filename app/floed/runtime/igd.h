@@ -1,7 +1,8 @@
-// Asks a router by UPnP to forward a port. Every call here blocks, for some seconds at worst.
+// Asks a router by UPnP to forward a port, or to let packets in. Every call here blocks, for some
+// seconds at worst.
 //
-// Source: UPnP Forum, InternetGatewayDevice:1 and :2, WANIPConnection. XML and HTTP are
-// libminiupnpc's.
+// Source: UPnP Forum, InternetGatewayDevice:1 and :2, WANIPConnection, WANIPv6FirewallControl:1.
+// XML and HTTP are libminiupnpc's.
 
 #pragma once
 
@@ -36,5 +37,22 @@ struct Igd {
                                  std::uint16_t external_port);
 
 void DeleteIgdMapping(const Igd& igd, std::uint16_t external_port);
+
+// For IPv6, whose ports need no forwarding but an opening in the router's firewall.
+
+/// Looks for the firewall control of the router on the network of `gateway.internal`. A device
+/// outside of that network, or one that sees us at another of our addresses, is left alone: a
+/// router opens its firewall only for who asks.
+[[nodiscard]] std::optional<Igd> FindIgdFirewall(const ice::portmap::Gateway& gateway);
+
+/// Has it let in all UDP for `internal`, for an hour. Returns the name of the pinhole, or nothing
+/// if it refuses, does not answer, or has no firewall to open.
+[[nodiscard]] std::optional<std::string> AddIgdPinhole(const Igd& igd,
+                                                       const SocketAddress& internal);
+
+/// For another hour. False if the router does not know it any more.
+[[nodiscard]] bool RenewIgdPinhole(const Igd& igd, const std::string& pinhole);
+
+void DeleteIgdPinhole(const Igd& igd, const std::string& pinhole);
 
 }  // namespace floe::daemon

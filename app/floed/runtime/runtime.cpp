@@ -185,11 +185,6 @@ void Runtime::MakeEngine() {
     engine_->HandleMdns(uv::Loop::Now(), datagram);
     Flush();
   });
-  upnp_ = std::make_unique<UpnpMapper>(
-      *loop_, [this](const SocketAddress& internal, std::optional<SocketAddress> external) {
-        engine_->SetUpnpMapping(uv::Loop::Now(), internal, external);
-        Flush();
-      });
   complained_.assign(config_.rendezvous.size(), false);
   configured_servers_ = std::make_unique<ServerDirectory>(*loop_, [this](engine::Servers servers) {
     engine_->SetServers(uv::Loop::Now(), std::move(servers));
@@ -233,6 +228,26 @@ void Runtime::TellAddresses(TimePoint now) {
   if (!config_.paths.relay_only()) {  // Nobody is told of either, nor of what a router forwards.
     engine_->SetTcpAddresses(now, tcp_->Listen(underlay_->addresses()));
     engine_->SetGateways(now, underlay_->gateways());
+  }
+  for (auto it = upnp_.begin(); it != upnp_.end();) {
+    const auto& gateways = underlay_->gateways();
+    if (std::ranges::find(gateways, it->second->gateway()) != gateways.end()) {
+      ++it;
+      continue;
+    }
+    engine_->SetUpnpMapping(now, it->first, std::nullopt);
+    it = upnp_.erase(it);
+  }
+}
+
+void Runtime::MapByUpnp(const ice::portmap::Gateway& gateway) {
+  std::unique_ptr<UpnpMapper>& mapper = upnp_[gateway.internal];
+  if (mapper == nullptr || mapper->gateway() != gateway) {
+    mapper = std::make_unique<UpnpMapper>(
+        *loop_, gateway, [this, internal = gateway.internal](auto external) {
+          engine_->SetUpnpMapping(uv::Loop::Now(), internal, external);
+          Flush();
+        });
   }
 }
 
@@ -366,7 +381,7 @@ void Runtime::HandleAction(engine::Action action) {
     offered_servers_[resolve->id]->Resolve(OfferedServers(resolve->welcome));
   } else if (const auto* map = std::get_if<engine::MapByUpnp>(&action)) {
     if (config_.paths.upnp) {
-      upnp_->Start(map->gateway);
+      MapByUpnp(map->gateway);
     }
   }
 }
@@ -418,7 +433,9 @@ void Runtime::HandleSignal(int signal) {
   log::Info("stopping");
   engine_->Stop(uv::Loop::Now());
   Flush();
-  upnp_->Stop();
+  for (const auto& [internal, mapper] : upnp_) {
+    mapper->Stop();
+  }
   loop_->Stop();
 }
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csignal>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -53,6 +54,7 @@ class Runtime {
   [[nodiscard]] Result<void> TakeMachine();
   void MakeEngine();
   void TellAddresses(TimePoint now);
+  void MapByUpnp(const ice::portmap::Gateway& gateway);
   void StartControl();
   void ResolveEndpoints();
   /// Drains every output of the engine, then arms the timer. Does nothing inside itself: whoever
@@ -87,7 +89,7 @@ class Runtime {
   std::unique_ptr<ServerDirectory> configured_servers_;
   std::vector<std::unique_ptr<ServerDirectory>> offered_servers_;  // By StreamId.
   std::vector<std::unique_ptr<uv::Resolver>> endpoint_resolvers_;
-  std::unique_ptr<UpnpMapper> upnp_;
+  std::map<SocketAddress, std::unique_ptr<UpnpMapper>> upnp_;  // By the socket of ours.
   std::unique_ptr<uv::Timer> timer_;
   std::vector<bool> complained_;  // By StreamId: that it cannot be reached has been said.
   std::set<std::string, std::less<>> relay_troubles_;

@@ -1,55 +1,60 @@
-// Keeps a port mapped by UPnP, on a thread of libuv's pool, for its requests block.
+// Keeps a port mapped by UPnP, on a thread of its own, for its requests block.
 
 #pragma once
 
-#include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 
-#include "app/floed/runtime/igd.h"
 #include "base/socket_address.h"
 #include "base/time.h"
+#include "base/uv/async.h"
 #include "base/uv/loop.h"
 #include "base/uv/timer.h"
+#include "ice/portmap/mapper.h"
 
 namespace floe::daemon {
 
-/// For one router at a time. A mapping is looked at every minute, added again when it has gone, and
-/// renewed before its lease ends.
+/// For one socket of ours and the router before it: a forwarded port for IPv4, a pinhole for IPv6.
+/// It is looked at every minute, added again when it has gone, and renewed before its lease ends.
+///
+/// Nobody ever waits for the thread: it may be listening for routers, for seconds. Only a request
+/// under way that leaves something at the router is waited for, and no longer than a second.
 class UpnpMapper {
  public:
-  using OnChange =
-      std::function<void(const SocketAddress& internal, std::optional<SocketAddress> external)>;
+  /// With the gateway's own address where only packets are let in, and with nothing when what was
+  /// had is gone.
+  using OnChange = std::function<void(std::optional<SocketAddress> external)>;
 
-  /// The loop must outlive it.
-  UpnpMapper(uv::Loop& loop, OnChange on_change);
+  /// The loop must outlive it. Looks for the router at once.
+  UpnpMapper(uv::Loop& loop, const ice::portmap::Gateway& gateway, OnChange on_change);
   ~UpnpMapper();
 
   UpnpMapper(const UpnpMapper&) = delete;
   UpnpMapper& operator=(const UpnpMapper&) = delete;
 
-  /// Looks for this router. Does nothing for one that is looked after already, or for IPv6.
-  void Start(const ice::portmap::Gateway& gateway);
+  [[nodiscard]] const ice::portmap::Gateway& gateway() const { return gateway_; }
 
-  /// Deletes the mapping, and waits until that is done: some seconds if the router has gone.
+  /// Gives back what it has. Nothing is asked for after this.
   void Stop();
 
  private:
+  struct Lease;
   struct Job;
 
   void Begin();
-  void Finish(const Job& job);
+  void Finish();
+  /// Whatever the thread still finds is of no use.
+  void Abandon();
 
-  uv::Loop& loop_;
+  ice::portmap::Gateway gateway_;
   OnChange on_change_;
   uv::Timer timer_;
-  std::optional<ice::portmap::Gateway> gateway_;
-  std::optional<Igd> igd_;
-  std::optional<SocketAddress> external_;  // While mapped.
-  std::uint16_t port_ = 0;                 // The external one that was had last.
-  bool had_one_ = false;                   // So this router is worth asking more often.
+  uv::Async wake_;
+  std::unique_ptr<Lease> lease_;
   TimePoint renew_;
-  Job* job_ = nullptr;  // Owned by libuv until it calls back.
+  bool had_one_ = false;      // So this router is worth asking more often.
+  std::shared_ptr<Job> job_;  // Shared with the thread. Null while there is none.
 };
 
 }  // namespace floe::daemon
