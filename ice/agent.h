@@ -205,6 +205,11 @@ class Agent {
 
   [[nodiscard]] const Credentials& local_credentials() const { return config_.local; }
 
+  /// Nothing before SetRemoteCredentials().
+  [[nodiscard]] const std::optional<Credentials>& remote_credentials() const { return remote_; }
+
+  [[nodiscard]] std::uint64_t tie_breaker() const { return tie_breaker_; }
+
   [[nodiscard]] const std::optional<Path>& path() const { return path_; }
 
   [[nodiscard]] const std::vector<Pair>& pairs() const { return checklist_.pairs(); }

@@ -154,6 +154,9 @@ class Gatherer {
     return discovery_ ? discovery_->filtering() : NatFiltering::kUnknown;
   }
 
+  /// A server that has said where it sees this base.
+  [[nodiscard]] std::optional<SocketAddress> ServerOf(const SocketAddress& base) const;
+
   [[nodiscard]] bool IsRelayed(const SocketAddress& base) const;
   /// The relay server behind a relayed base, for the user's eyes.
   [[nodiscard]] std::optional<SocketAddress> RelayOf(const SocketAddress& base) const;

@@ -267,6 +267,12 @@ void Gatherer::RemoveReflexive(const SocketAddress& base, const SocketAddress& m
   }
 }
 
+std::optional<SocketAddress> Gatherer::ServerOf(const SocketAddress& base) const {
+  const auto found = std::ranges::find_if(
+      bindings_, [&](const Binding& binding) { return binding.base == base && binding.mapped; });
+  return found == bindings_.end() ? std::nullopt : std::optional(found->server);
+}
+
 NatKind Gatherer::nat() const {
   NatKind kind = bindings_.empty() ? NatKind::kUnknown : NatKind::kBlocked;
   std::map<SocketAddress, SocketAddress> seen;  // For each base, what the first server said.

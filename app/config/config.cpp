@@ -291,9 +291,9 @@ void ConfigReader::ReadPaths(PathsConfig& paths) const {
       {"default-route", Privacy::kDefaultRoute},
       {"relay-only", Privacy::kRelayOnly},
   }};
-  const Section section =
-      Table("paths", {"prefer", "privacy", "interfaces", "ignore_interfaces", "ignore_cidrs",
-                      "hide_interfaces", "hide_cidrs", "prefer_interfaces", "portmap"});
+  const Section section = Table("paths", {"prefer", "privacy", "interfaces", "ignore_interfaces",
+                                          "ignore_cidrs", "hide_interfaces", "hide_cidrs",
+                                          "prefer_interfaces", "portmap", "port_prediction"});
   paths.prefer = ReadWord(section, "prefer", kWords).value_or(PathPreference::kAuto);
   paths.privacy = ReadWord(section, "privacy", kModes).value_or(Privacy::kAll);
   paths.interfaces = ReadPatterns(section, "interfaces");
@@ -303,6 +303,7 @@ void ConfigReader::ReadPaths(PathsConfig& paths) const {
   paths.hide_cidrs = ReadPrefixes(section, "hide_cidrs");
   paths.prefer_interfaces = ReadPatterns(section, "prefer_interfaces");
   ReadPortMapping(section, paths);
+  paths.port_prediction = section.Boolean("port_prediction").value_or(false);
   if (paths.prefer == PathPreference::kDirectOnly && paths.privacy == Privacy::kRelayOnly) {
     section.Refuse(section.Any("privacy")->position, "privacy",
                    "is \"relay-only\", and prefer is \"direct-only\"", "leave out one of them");

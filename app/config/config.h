@@ -75,6 +75,9 @@ struct PathsConfig {
   bool pcp = true;
   bool nat_pmp = true;
   bool upnp = true;
+  /// Whether ports of a NAT may be tried where nothing else leads past it; only with peers that say
+  /// the same.
+  bool port_prediction = false;
 
   [[nodiscard]] bool relay_only() const {
     return prefer == PathPreference::kRelayOnly || privacy == Privacy::kRelayOnly;

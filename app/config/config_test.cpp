@@ -73,6 +73,7 @@ TEST_F(ConfigTest, FillsInDefaults) {
   EXPECT_EQ(config.tun.mtu, 1408);
   EXPECT_EQ(config.paths.prefer, PathPreference::kAuto);
   EXPECT_TRUE(config.paths.pcp && config.paths.nat_pmp && config.paths.upnp);
+  EXPECT_FALSE(config.paths.port_prediction);
   EXPECT_EQ(config.control_socket, "/run/floe/floe.sock");
   EXPECT_EQ(config.log_level, log::Level::kInfo);
   EXPECT_FALSE(config.allow_overlap);
@@ -162,6 +163,7 @@ hide_interfaces = ["eth1"]
 hide_cidrs = ["192.168.0.0/16"]
 prefer_interfaces = ["eth*"]
 portmap = ["nat-pmp"]
+port_prediction = true
 [tun]
 name = "floe1"
 mtu = 1280
@@ -183,6 +185,7 @@ allow_overlap = true
   EXPECT_EQ(config.paths.prefer_interfaces, std::vector<std::string>{"eth*"});
   EXPECT_FALSE(config.paths.pcp || config.paths.upnp);
   EXPECT_TRUE(config.paths.nat_pmp);
+  EXPECT_TRUE(config.paths.port_prediction);
   EXPECT_EQ(config.tun.name, "floe1");
   EXPECT_EQ(config.tun.mtu, 1280);
   EXPECT_EQ(config.control_socket, directory_.path() / "floe.sock");

@@ -85,6 +85,7 @@ inline Status SampleStatus() {
                  .nat_mapping = "endpoint-independent",
                  .port_mappings = {{"pcp", ParseSocketAddress("192.0.2.1:41820"),
                                     ParseSocketAddress("203.0.113.1:41820")}},
+                 .port_prediction = PortPredictionStatus{.attempts = 2, .probes = 1282, .found = 1},
                  .since = kNow - std::chrono::hours(75)};
   status.rendezvous = {{"wss://rv.example.net", ServerState::kConnected, 21.0}};
   status.peers = {DirectPeer(), RelayedPeer(), OfflinePeer()};

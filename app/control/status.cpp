@@ -66,6 +66,15 @@ Json Texts(const std::vector<T>& values) {
   return texts;
 }
 
+Json PortPrediction(const std::optional<PortPredictionStatus>& prediction) {
+  if (!prediction) {
+    return nullptr;
+  }
+  return {{"attempts", prediction->attempts},
+          {"probes", prediction->probes},
+          {"found", prediction->found}};
+}
+
 Json NodeJson(const NodeStatus& node) {
   Json mappings = Json::array();
   for (const PortMappingStatus& mapping : node.port_mappings) {
@@ -81,6 +90,7 @@ Json NodeJson(const NodeStatus& node) {
           {"nat_mapping", Text(node.nat_mapping)},
           {"nat_filtering", Text(node.nat_filtering)},
           {"port_mappings", std::move(mappings)},
+          {"port_prediction", PortPrediction(node.port_prediction)},
           {"since", Time(node.since)}};
 }
 
@@ -166,6 +176,14 @@ bool ReadPortMapping(const nlohmann::json& object, PortMappingStatus& mapping) {
   return fields.good();
 }
 
+bool ReadPortPrediction(const nlohmann::json& object, PortPredictionStatus& prediction) {
+  JsonFields fields(object);
+  prediction.attempts = fields.Unsigned("attempts");
+  prediction.probes = fields.Unsigned("probes");
+  prediction.found = fields.Unsigned("found");
+  return fields.good();
+}
+
 bool ReadNode(const nlohmann::json& object, NodeStatus& node) {
   JsonFields fields(object);
   node.name = fields.String("name");
@@ -179,6 +197,11 @@ bool ReadNode(const nlohmann::json& object, NodeStatus& node) {
   node.nat_mapping = fields.MaybeString("nat_mapping");
   node.nat_filtering = fields.MaybeString("nat_filtering");
   ReadMaybe(fields, "since", ParseRfc3339, node.since);
+  if (const auto* prediction = fields.MaybeObject("port_prediction")) {
+    if (!ReadPortPrediction(*prediction, node.port_prediction.emplace())) {
+      return false;
+    }
+  }
   return ReadAll(fields, "port_mappings", ReadPortMapping, node.port_mappings) && fields.good();
 }
 

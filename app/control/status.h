@@ -51,6 +51,15 @@ struct PortMappingStatus {
   bool operator==(const PortMappingStatus&) const = default;
 };
 
+/// What has been done for port prediction since the daemon started.
+struct PortPredictionStatus {
+  std::uint64_t attempts = 0;
+  std::uint64_t probes = 0;  // Packets sent.
+  std::uint64_t found = 0;   // Attempts that found a direct path.
+
+  bool operator==(const PortPredictionStatus&) const = default;
+};
+
 struct NodeStatus {
   std::string name;
   PublicKey public_key;
@@ -60,7 +69,8 @@ struct NodeStatus {
   std::optional<std::string> nat_mapping;    // RFC 4787's words, where a server could tell...
   std::optional<std::string> nat_filtering;  // ...as "endpoint-independent".
   std::vector<PortMappingStatus> port_mappings;
-  std::optional<WallTime> since;  // When the daemon started.
+  std::optional<PortPredictionStatus> port_prediction;  // Where it is switched on.
+  std::optional<WallTime> since;                        // When the daemon started.
 
   bool operator==(const NodeStatus&) const = default;
 };

@@ -18,6 +18,7 @@ constexpr const char* kGolden =
     R"("nat_mapping":"endpoint-independent","nat_filtering":null,)"
     R"("port_mappings":[{"protocol":"pcp","internal":"192.0.2.1:41820",)"
     R"("external":"203.0.113.1:41820"}],)"
+    R"("port_prediction":{"attempts":2,"probes":1282,"found":1},)"
     R"("since":"2026-11-20T04:20:17.123Z"},)"
     R"("rendezvous":[{"url":"wss://rv.example.net","state":"connected","rtt_ms":21.0}],)"
     R"("peers":[{"name":"nas","public_key":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=",)"

@@ -128,6 +128,18 @@ void EngineNode::TakeAction(TimePoint now, engine::Action action) {
     stream_actions_.emplace_back(WriteStream{open_.at(write->id), std::move(write->bytes)});
   } else if (const auto* close = std::get_if<engine::CloseStream>(&action)) {
     stream_actions_.emplace_back(CloseStream{open_.at(close->id)});
+  } else if (const auto* wanted = std::get_if<engine::OpenSockets>(&action)) {
+    std::vector<SocketAddress> opened;
+    for (std::size_t i = 0; i < wanted->count; ++i) {
+      opened.push_back({wanted->ip, next_socket_++});
+      open_sockets_.insert(opened.back());
+    }
+    most_sockets_ = std::max(most_sockets_, open_sockets_.size());
+    engine_->SetProbeSockets(now, wanted->peer, std::move(opened));
+  } else if (const auto* closed = std::get_if<engine::CloseSockets>(&action)) {
+    for (const SocketAddress& socket : closed->sockets) {
+      open_sockets_.erase(socket);
+    }
   } else if (const auto* resolve = std::get_if<engine::ResolveServers>(&action)) {
     // Everything here is numeric: "stun:192.0.2.1:3478", "turn:192.0.2.1:3478?transport=udp".
     engine::Servers servers;

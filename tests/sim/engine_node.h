@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -51,6 +52,11 @@ class EngineNode final : public Node {
     return found == pongs_from_.end() ? 0 : found->second;
   }
 
+  /// Sockets of port prediction: those open, and the most there were.
+  [[nodiscard]] std::size_t open_sockets() const { return open_sockets_.size(); }
+
+  [[nodiscard]] std::size_t most_sockets() const { return most_sockets_; }
+
   /// Whether packets flow directly, or through a relay; nothing without a path or a session.
   [[nodiscard]] std::optional<bool> IsDirect(engine::PeerId peer = 0) const;
 
@@ -65,6 +71,9 @@ class EngineNode final : public Node {
   std::map<StreamId, engine::StreamId> streams_;  // Ours, by the simulation's number.
   std::map<engine::StreamId, StreamId> open_;     // The latest of each rendezvous.
   std::deque<StreamAction> stream_actions_;
+  std::uint16_t next_socket_ = 50'000;
+  std::set<SocketAddress> open_sockets_;
+  std::size_t most_sockets_ = 0;
   std::uint64_t pongs_ = 0;
   std::map<engine::PeerId, std::uint64_t> pongs_from_;
 };

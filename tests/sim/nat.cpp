@@ -70,7 +70,9 @@ std::optional<std::uint16_t> Nat::PickPort(const SocketAddress& inside, const So
     return inside.port;
   }
   for (int i = 0; i < kPortTries; ++i) {
-    const auto port = static_cast<std::uint16_t>(kFirstPort + random_.Next() % kPorts);
+    const auto port = options_.ports == PortChoice::kSequential
+                          ? std::max<std::uint16_t>(kFirstPort, next_port_++)
+                          : static_cast<std::uint16_t>(kFirstPort + random_.Next() % kPorts);
     if (!IsTaken(port, inside, key, PortChoice::kRandom)) {
       return port;
     }

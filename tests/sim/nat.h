@@ -34,6 +34,7 @@ enum class Filtering : std::uint8_t {
 enum class PortChoice : std::uint8_t {
   kPreserve,  // The inside port, or a random one where another inside endpoint has it.
   kRandom,
+  kSequential,  // One above the last.
 };
 
 enum class Hairpin : std::uint8_t { kNo, kYes };
@@ -126,6 +127,7 @@ class Nat {
   test::FakeRandom& random_;
   // A handful in any scenario, so a scan is faster than a table.
   std::vector<Entry> mappings_;
+  std::uint16_t next_port_ = 30'000;  // Of kSequential.
   std::vector<std::pair<std::uint16_t, SocketAddress>> forwards_;
 };
 

@@ -30,6 +30,12 @@ World::World(const WorldOptions& options)
     welcome_.username = kUser;
     welcome_.password = SecretString(kPassword);
   }
+  if (options.second_stun) {
+    Host& host = sim_.AddServer({.name = "stun"});
+    welcome_.stun.push_back("stun:" + ToString(SocketAddress{host.ip4(), StunTurnNode::kPort}));
+    stun_ = std::make_unique<StunTurnNode>(ice::turn::ServerConfig{}, sim_.random());
+    host.Attach(*stun_);
+  }
   ice::turn::ServerConfig config;
   config.auth.realm = "sim";
   config.auth.users.push_back({.name = kUser, .password = SecretString(kPassword)});
@@ -38,7 +44,8 @@ World::World(const WorldOptions& options)
   relay_host_->Attach(*relay_);
   StartRendezvous();
 
-  site_a_ = &sim_.AddSite(options.a, {.name = "site a", .delay = options.delay});
+  site_a_ =
+      &sim_.AddSite(options.a, {.name = "site a", .delay = options.delay, .nat = options.nat_a});
   site_b_ = options.one_lan ? site_a_
                             : &sim_.AddSite(options.b, {.name = "site b", .delay = options.delay});
   for (Site* site : {site_a_, site_b_}) {
@@ -50,9 +57,11 @@ World::World(const WorldOptions& options)
 
 std::unique_ptr<EngineNode> World::MakeNode(const PrivateKey& own, const PublicKey& peer,
                                             std::uint8_t number) {
-  engine::EngineConfig config{.name = number == 1 ? "a" : "b",
-                              .private_key = own.Clone(),
-                              .addresses = {IpAddress::V4(10, 71, 0, number)}};
+  engine::EngineConfig config{
+      .name = number == 1 ? "a" : "b",
+      .private_key = own.Clone(),
+      .addresses = {IpAddress::V4(10, 71, 0, number)},
+      .port_prediction = number == 1 ? options_.predict_a : options_.predict_b};
   const bool v6_only = (number == 1 ? host_a_ : host_b_)->addresses().front().is_v6();
   const IpAddress server = v6_only ? rendezvous_host_->ip6() : rendezvous_host_->ip4();
   config.rendezvous.push_back(

@@ -28,6 +28,10 @@ struct WorldOptions {
   Duration delay = std::chrono::milliseconds(10);  // One way, of each site's line.
   double loss = 0;                                 // Of each site's line, each way.
   bool relay = true;
+  bool predict_a = false;  // Port prediction.
+  bool predict_b = false;
+  bool second_stun = false;         // What it takes to tell a hard NAT from an easy one.
+  std::optional<NatOptions> nat_a;  // Instead of what the kind says.
 };
 
 class World {
@@ -93,6 +97,7 @@ class World {
   Host* host_b_ = nullptr;
   std::unique_ptr<RendezvousNode> rendezvous_;
   std::unique_ptr<StunTurnNode> relay_;
+  std::unique_ptr<StunTurnNode> stun_;
   std::unique_ptr<EngineNode> a_;
   std::unique_ptr<EngineNode> b_;
 };

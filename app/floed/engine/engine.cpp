@@ -58,7 +58,8 @@ Engine::Engine(TimePoint now, std::chrono::nanoseconds unix_time, EngineConfig c
     added.link = std::make_unique<Link>(LinkConfig{.name = peer.name,
                                                    .key = peer.key,
                                                    .allowed_ips = peer.allowed_ips,
-                                                   .policy = config_.policy},
+                                                   .policy = config_.policy,
+                                                   .port_prediction = config_.port_prediction},
                                         public_key_, clock_, gatherer_, pacer_, random_);
     std::optional<PresharedKey> preshared_key;
     if (peer.preshared_key) {
@@ -192,6 +193,26 @@ void Engine::ApplyServers(TimePoint now) {
   gatherer_.SetServers(now, stun, std::move(relays));
 }
 
+void Engine::SetProbeSockets(TimePoint now, PeerId peer, std::vector<SocketAddress> sockets) {
+  for (const SocketAddress& socket : sockets) {
+    probe_sockets_[socket] = peer;
+  }
+  peers_[peer].link->SetProbeSockets(now, std::move(sockets));
+  Touch(peer);
+  Drain(now);
+}
+
+PredictionCounters Engine::prediction_counters() const {
+  PredictionCounters sum;
+  for (const Peer& peer : peers_) {
+    const PredictionCounters& counters = peer.link->predictor().counters();
+    sum.attempts += counters.attempts;
+    sum.probes += counters.probes;
+    sum.found += counters.found;
+  }
+  return sum;
+}
+
 void Engine::SetEndpoint(TimePoint now, PeerId peer, const SocketAddress& endpoint) {
   peers_[peer].endpoint = endpoint;
   if (peers_[peer].wanted) {
@@ -227,6 +248,16 @@ void Engine::HandleDatagram(TimePoint now, const SocketAddress& local, const Soc
       return;
     }
     HandleTunnelDatagram(now, local, remote, datagram);
+    Drain(now);
+    return;
+  }
+  if (const auto socket = probe_sockets_.find(local); socket != probe_sockets_.end()) {
+    const PeerId id = socket->second;
+    const auto message = ice::stun::MessageView::Parse(datagram);
+    if (!message || !peers_[id].link->HandleProbe(now, local, remote, *message)) {
+      HandleStun(now, local, remote, datagram);
+    }
+    Touch(id);
     Drain(now);
     return;
   }

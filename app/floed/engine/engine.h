@@ -52,6 +52,7 @@ struct EngineConfig {
   std::vector<IpAddress> addresses;  // Ours inside the tunnel.
   PathPolicy policy = PathPolicy::kAll;
   bool tell_public_only = false;  // No private addresses: RFC 8828 section 5.2, mode 3.
+  bool port_prediction = false;   // See predictor.h.
   bool pcp = true;                // Whether routers are asked to map our port, by this...
   bool nat_pmp = true;            // ...and by this. Which routers, SetGateways() says.
   std::vector<signaling::Url> rendezvous;
@@ -78,7 +79,20 @@ struct MapByUpnp {
   ice::portmap::Gateway gateway;
 };
 
-using Action = std::variant<OpenStream, WriteStream, CloseStream, ResolveServers, MapByUpnp>;
+/// This many UDP sockets at this address, any ports: the answer is SetProbeSockets(). What comes to
+/// them is for HandleDatagram(), and what has one of them as its local address leaves from it.
+struct OpenSockets {
+  PeerId peer;
+  IpAddress ip;
+  std::size_t count;
+};
+
+struct CloseSockets {
+  std::vector<SocketAddress> sockets;
+};
+
+using Action = std::variant<OpenSockets, CloseSockets, OpenStream, WriteStream, CloseStream,
+                            ResolveServers, MapByUpnp>;
 
 // What the runtime may want to tell the user.
 
@@ -156,6 +170,8 @@ class Engine {
   void SetServers(TimePoint now, Servers servers);
   /// Servers that a rendezvous handed out.
   void SetOfferedServers(TimePoint now, StreamId id, Servers servers);
+  /// As many as could be had, each with its port.
+  void SetProbeSockets(TimePoint now, PeerId peer, std::vector<SocketAddress> sockets);
   void SetEndpoint(TimePoint now, PeerId peer, const SocketAddress& endpoint);
   void SetWanted(TimePoint now, PeerId peer, bool wanted);
 
@@ -224,6 +240,9 @@ class Engine {
 
   [[nodiscard]] std::vector<PortMapping> port_mappings() const;
 
+  /// Of all links together.
+  [[nodiscard]] PredictionCounters prediction_counters() const;
+
   [[nodiscard]] const EngineCounters& counters() const { return counters_; }
 
   [[nodiscard]] const tunnel::Counters& tunnel_counters() const { return tunnel_.counters(); }
@@ -251,6 +270,7 @@ class Engine {
   void ApplyPortMapping(const SocketAddress& internal);
   bool DrainGatherer(TimePoint now);
   bool DrainLink(TimePoint now, PeerId id);
+  bool DrainSocketWishes(TimePoint now, PeerId id);
   bool DrainNames(TimePoint now);
   bool DrainTunnel(TimePoint now);
   bool DrainCourier(TimePoint now);
@@ -296,6 +316,7 @@ class Engine {
   std::map<std::pair<SocketAddress, SocketAddress>, PeerId> senders_;
   std::optional<TimePoint>
       next_recheck_;  // No sooner are the servers asked again for a suspect path.
+  std::map<SocketAddress, PeerId> probe_sockets_;  // Beside the machine's own, of port prediction.
   EngineCounters counters_;
   bool has_static_peer_ = false;
   std::deque<std::vector<std::uint8_t>> packets_;

@@ -131,6 +131,7 @@ bool Engine::DrainLink(TimePoint now, PeerId id) {
     }
     any = true;
   }
+  any = DrainSocketWishes(now, id) || any;
   if (peer.link->PollPathChanged()) {
     HandlePathChanged(now, id);
     any = true;
@@ -152,6 +153,30 @@ bool Engine::DrainNames(TimePoint now) {
       Touch(id);
     }
     any = true;
+  }
+  return any;
+}
+
+bool Engine::DrainSocketWishes(TimePoint now, PeerId id) {
+  bool any = false;
+  while (auto wish = peers_[id].link->PollSocketWish()) {
+    any = true;
+    if (auto* done = std::get_if<SocketsDone>(&*wish)) {
+      for (const SocketAddress& socket : done->sockets) {
+        probe_sockets_.erase(socket);
+      }
+      actions_.emplace_back(CloseSockets{std::move(done->sockets)});
+      continue;
+    }
+    const auto& wanted = std::get<SocketsWanted>(*wish);
+    const bool taken = std::ranges::any_of(peers_, [&](const Peer& peer) {
+      return &peer != &peers_[id] && peer.link->predictor().has_sockets();
+    });
+    if (taken) {  // One attempt at a time: they are many sockets.
+      peers_[id].link->SetProbeSockets(now, {});
+    } else {
+      actions_.emplace_back(OpenSockets{id, wanted.ip, wanted.count});
+    }
   }
   return any;
 }

@@ -46,7 +46,8 @@ Link::Link(LinkConfig config, const PublicKey& self, const UnixClock& clock,
       pacer_(pacer),
       random_(random),
       negotiation_(self, config_.key),
-      named_(kMaxNamed) {}
+      named_(kMaxNamed),
+      predictor_(config_.port_prediction && config_.policy == PathPolicy::kAll, gatherer, random) {}
 
 void Link::SetWanted(TimePoint now, bool wanted) {
   if (wanted == wanted_) {
@@ -164,6 +165,9 @@ void Link::HandleMessage(TimePoint now, const Message& message) {
       }
       [[fallthrough]];
     case Verdict::kTakeCandidates:
+      if (TakePrediction(now, message)) {
+        return;
+      }
       TakeRemote(now, message);
       if (candidates_lost_ || message.kind == MessageKind::kEndOfCandidates) {
         RepeatCandidates(MessageKind::kCandidate);  // Which is not answered in turn.
@@ -251,6 +255,7 @@ void Link::StartAgent(TimePoint now, ice::Role role) {
       now, ice::AgentConfig{.role = role, .local = ice::MakeCredentials(random_), .pacer = &pacer_},
       random_);
   described_ = false;
+  peer_predicts_ = false;
   for (const ice::Candidate& candidate : gatherer_.candidates()) {
     if (MayUse(candidate)) {
       current_->AddLocalCandidate(now, candidate);
@@ -266,6 +271,7 @@ void Link::TakeRemote(TimePoint now, const Message& message) {
   }
   if (message.kind == MessageKind::kOffer || message.kind == MessageKind::kAnswer) {
     current_->set_renomination(Has(message.options, kRenomination));
+    peer_predicts_ = Has(message.options, kPredictionOption);
     if (const auto set = current_->SetRemoteCredentials(
             now, {.ufrag = message.ufrag, .password = message.password});
         !set) {
@@ -343,6 +349,9 @@ void Link::AddOurDescription(Message& message) const {
   message.ufrag = current_->local_credentials().ufrag;
   message.password = current_->local_credentials().password;
   message.options = {std::string(kTrickle), std::string(kRenomination)};
+  if (predictor_.enabled()) {
+    message.options.emplace_back(kPredictionOption);
+  }
   AddCandidates(message);
 }
 
@@ -487,6 +496,9 @@ void Link::HandleTimeout(TimePoint now) {
       agent->HandleTimeout(now);
     }
   }
+  if (predictor_.NextTimeout() && *predictor_.NextTimeout() <= now) {
+    predictor_.HandleTimeout(now, PredictionView());
+  }
   RetireAgents(now);
   DrainAgents(now);
   if (next_offer_ && now >= *next_offer_) {
@@ -557,6 +569,7 @@ void Link::UpdatePath(TimePoint now) {
     times_.path_since = now;
   }
   path_ = path;
+  predictor_.Update(now, PredictionView());
   if (!wanted_) {
     return;
   }
@@ -617,6 +630,7 @@ std::vector<std::uint32_t> Link::tags() const {
 }
 
 std::optional<Message> Link::PollMessage() {
+  DrainPredictor();
   if (messages_.empty()) {
     return std::nullopt;
   }
@@ -626,6 +640,7 @@ std::optional<Message> Link::PollMessage() {
 }
 
 std::optional<ice::Transmit> Link::PollTransmit() {
+  DrainPredictor();
   if (transmits_.empty()) {
     return std::nullopt;
   }
@@ -654,8 +669,10 @@ std::optional<TimePoint> Link::NextTimeout() const {
       next = agent->NextTimeout();
     }
   }
-  if (previous_ends_ && (!next || *previous_ends_ < *next)) {
-    next = previous_ends_;
+  for (const auto& time : {previous_ends_, predictor_.NextTimeout()}) {
+    if (time && (!next || *time < *next)) {
+      next = time;
+    }
   }
   return next;
 }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "app/floed/engine/courier.h"
+#include "app/floed/engine/predictor.h"
 #include "base/key.h"
 #include "base/random.h"
 #include "base/socket_address.h"
@@ -49,6 +50,7 @@ struct LinkConfig {
   PublicKey key;
   std::vector<IpPrefix> allowed_ips;
   PathPolicy policy = PathPolicy::kAll;
+  bool port_prediction = false;
 };
 
 /// Times since the link was last wanted or lost; for `status`.
@@ -83,6 +85,11 @@ class Link {
                   const ice::stun::MessageView& message);
   /// What became of a name, whoever asked for it.
   void HandleName(TimePoint now, const ice::mdns::Resolution& resolution);
+  /// Sockets that PollSocketWish() has asked for, and what comes to them; false if that is nothing
+  /// of port prediction's (link_prediction.cpp).
+  void SetProbeSockets(TimePoint now, std::vector<SocketAddress> sockets);
+  bool HandleProbe(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
+                   const ice::stun::MessageView& message);
   void HandleTimeout(TimePoint now);
   void NoteDataSent(TimePoint now);
   void NoteDataReceived(TimePoint now, const SocketAddress& local, const SocketAddress& remote);
@@ -93,6 +100,9 @@ class Link {
   [[nodiscard]] std::optional<ice::Transmit> PollTransmit();
   /// A name of the local network whose address HandleName() is to tell.
   [[nodiscard]] std::optional<std::string> PollName();
+
+  [[nodiscard]] std::optional<SocketWish> PollSocketWish() { return predictor_.PollSocketWish(); }
+
   /// True once after each change of path().
   [[nodiscard]] bool PollPathChanged();
   [[nodiscard]] std::optional<TimePoint> NextTimeout() const;
@@ -121,6 +131,8 @@ class Link {
   [[nodiscard]] const ice::Agent* agent() const { return current_.get(); }
 
   [[nodiscard]] const LinkTimes& times() const { return times_; }
+
+  [[nodiscard]] const Predictor& predictor() const { return predictor_; }
 
   /// True for a while after the path was lost: what else it has taken with it is worth a look.
   [[nodiscard]] bool is_lost(TimePoint now) const;
@@ -152,6 +164,9 @@ class Link {
   void RestorePrevious();
   void RetireAgents(TimePoint now);
   [[nodiscard]] bool HasGoodPath() const;
+  [[nodiscard]] Predictor::View PredictionView() const;
+  bool TakePrediction(TimePoint now, const signaling::Message& message);
+  void DrainPredictor();
 
   LinkConfig config_;
   UnixClock clock_;
@@ -175,6 +190,8 @@ class Link {
   std::vector<std::pair<TimePoint, signaling::Message>> early_;
   ice::mdns::NamedCandidates named_;  // By transaction tag of the agent.
   std::deque<std::string> names_;     // To be asked for.
+  Predictor predictor_;
+  bool peer_predicts_ = false;  // It has said so in the current session.
   std::optional<ice::Path> path_;
   bool path_changed_ = false;
   std::uint64_t agents_version_ = 0;

@@ -44,6 +44,7 @@ engine::EngineConfig ToEngineConfig(const config::Config& config) {
       .private_key = config.node.private_key.Clone(),
       .policy = ToPolicy(config.paths),
       .tell_public_only = config.paths.privacy == config::Privacy::kDefaultRoute,
+      .port_prediction = config.paths.port_prediction,
       .pcp = config.paths.pcp,
       .nat_pmp = config.paths.nat_pmp};
   for (const config::InterfaceAddress& address : config.node.addresses) {
@@ -115,6 +116,14 @@ Result<void> Runtime::TakeMachine() {
     return floe::Fail(std::move(underlay.error()));
   }
   underlay_ = std::move(*underlay);
+  probe_sockets_ = std::make_unique<ProbeSockets>(
+      *loop_, config_.node.fwmark,
+      ProbeSockets::Handlers{
+          .on_datagram =
+              [this](const SocketAddress& local, const SocketAddress& remote, Bytes datagram) {
+                engine_->HandleDatagram(uv::Loop::Now(), local, remote, datagram);
+              },
+          .on_batch = [this] { Flush(); }});
   auto inner = InnerNetwork::Open(
       *loop_, config_,
       {.on_packet = [this](Bytes packet) { engine_->HandlePacket(uv::Loop::Now(), packet); },
@@ -353,15 +362,21 @@ void Runtime::AskMdns() {
   }
 }
 
+bool Runtime::Send(const ice::Transmit& transmit) {
+  const auto& [local, remote, payload] = transmit;
+  if (local.transport == Transport::kTcp) {
+    return tcp_->Send(local, remote, payload);
+  }
+  const auto probe = probe_sockets_->Send(local, remote, payload, underlay_->WayOutOf(local.ip));
+  const auto result = probe ? *probe : underlay_->Send(local, remote, payload);
+  return result != uv::SendResult::kUnreachable;
+}
+
 bool Runtime::FlushTransmits() {
   std::vector<std::pair<SocketAddress, SocketAddress>> unreachable;
   while (const auto transmit = engine_->PollTransmit()) {
-    const auto& [local, remote, payload] = *transmit;
-    const bool sent = local.transport == Transport::kTcp
-                          ? tcp_->Send(local, remote, payload)
-                          : underlay_->Send(local, remote, payload) != uv::SendResult::kUnreachable;
-    if (!sent) {
-      unreachable.emplace_back(local, remote);
+    if (!Send(*transmit)) {
+      unreachable.emplace_back(transmit->local, transmit->remote);
     }
   }
   for (const auto& [local, remote] : unreachable) {
@@ -379,6 +394,11 @@ void Runtime::HandleAction(engine::Action action) {
     streams_->Close(*close);
   } else if (const auto* resolve = std::get_if<engine::ResolveServers>(&action)) {
     offered_servers_[resolve->id]->Resolve(OfferedServers(resolve->welcome));
+  } else if (const auto* open_sockets = std::get_if<engine::OpenSockets>(&action)) {
+    engine_->SetProbeSockets(uv::Loop::Now(), open_sockets->peer,
+                             probe_sockets_->Open(open_sockets->ip, open_sockets->count));
+  } else if (const auto* close_sockets = std::get_if<engine::CloseSockets>(&action)) {
+    probe_sockets_->Close(close_sockets->sockets);
   } else if (const auto* map = std::get_if<engine::MapByUpnp>(&action)) {
     if (config_.paths.upnp) {
       MapByUpnp(map->gateway);

@@ -19,6 +19,7 @@
 #include "app/floed/engine/engine.h"
 #include "app/floed/runtime/control_server.h"
 #include "app/floed/runtime/inner_network.h"
+#include "app/floed/runtime/probe_sockets.h"
 #include "app/floed/runtime/rendezvous_streams.h"
 #include "app/floed/runtime/server_directory.h"
 #include "app/floed/runtime/status_report.h"
@@ -60,6 +61,8 @@ class Runtime {
   /// Drains every output of the engine, then arms the timer. Does nothing inside itself: whoever
   /// gives the engine an input from within a drain is drained by it.
   void Flush();
+  /// False if the network would not take it.
+  bool Send(const ice::Transmit& transmit);
   /// Returns whether the engine has learned anything from it.
   bool FlushTransmits();
   void AskMdns();
@@ -80,6 +83,7 @@ class Runtime {
   std::unique_ptr<uv::Signals> signals_;
   std::unique_ptr<ControlServer> control_;
   std::unique_ptr<Underlay> underlay_;
+  std::unique_ptr<ProbeSockets> probe_sockets_;
   std::unique_ptr<InnerNetwork> inner_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<RendezvousStreams> streams_;

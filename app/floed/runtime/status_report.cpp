@@ -169,6 +169,11 @@ control::Status MakeStatus(const engine::Engine& engine, const ReportContext& co
     status.node.port_mappings.push_back(
         {std::string(mapping.protocol), mapping.internal, mapping.external});
   }
+  if (engine.config().port_prediction) {
+    const engine::PredictionCounters counters = engine.prediction_counters();
+    status.node.port_prediction = {
+        .attempts = counters.attempts, .probes = counters.probes, .found = counters.found};
+  }
   bool any_connected = context.config.rendezvous.empty();
   for (engine::StreamId id = 0; id < context.config.rendezvous.size(); ++id) {
     const signaling::Client& client = engine.rendezvous(id);

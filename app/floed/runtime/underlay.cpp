@@ -136,10 +136,14 @@ void Underlay::Receive(uv::UdpSocket& socket) {
   handlers_.on_batch();
 }
 
+std::uint32_t Underlay::WayOutOf(const IpAddress& ip) const {
+  const auto way_out = ways_out_.find(ip);
+  return way_out == ways_out_.end() ? 0 : way_out->second;
+}
+
 uv::SendResult Underlay::Send(const SocketAddress& local, const SocketAddress& remote,
                               Bytes datagram) {
-  const auto way_out = ways_out_.find(local.ip);
-  const std::uint32_t interface = way_out == ways_out_.end() ? 0 : way_out->second;
+  const std::uint32_t interface = WayOutOf(local.ip);
   if (remote.ip.is_v4()) {
     return v4_.Send(local, remote, datagram, interface);
   }

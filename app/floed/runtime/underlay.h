@@ -63,6 +63,10 @@ class Underlay {
   /// hides.
   [[nodiscard]] const std::vector<IpPrefix>& hidden() const { return hidden_; }
 
+  /// The interface that packets from this address of ours have to name, or 0 where any route will
+  /// do.
+  [[nodiscard]] std::uint32_t WayOutOf(const IpAddress& ip) const;
+
   [[nodiscard]] std::uint16_t port() const { return v4_.port(); }
 
  private:
