@@ -1,6 +1,6 @@
 // The TUN device of Linux.
 //
-// Source: Documentation/networking/tuntap.rst of the kernel.
+// Source: Documentation/networking/tuntap.rst of the kernel, section 3.4 for the header.
 
 #pragma once
 
@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/bytes.h"
@@ -22,7 +23,7 @@ namespace floe::tun {
 class LinuxDevice final : public Device {
  public:
   /// Makes an interface called `name`; "" or a pattern such as "floe%d" lets the kernel number it.
-  /// `mtu` is what Read()'s buffers hold; SetUp() is to be told the same.
+  /// SetUp() is to be told the same `mtu`.
   ///
   /// Fails with a context that says what is wrong: "open /dev/net/tun" where the kernel or the
   /// container has none (no_such_file_or_directory) or it is not ours to open (permission_denied);
@@ -32,10 +33,13 @@ class LinuxDevice final : public Device {
                                                                  std::size_t mtu);
 
   /// Takes a descriptor that has been attached to the interface. Use Open().
-  LinuxDevice(UniqueFd fd, std::string name, std::uint32_t index, std::size_t mtu);
+  LinuxDevice(UniqueFd fd, std::string name, std::uint32_t index, std::size_t mtu,
+              Offloads offloads);
 
   [[nodiscard]] Result<std::optional<std::size_t>> Read(MutableBytes packet) override;
-  [[nodiscard]] Result<void> Write(Bytes packet) override;
+  [[nodiscard]] Result<void> Write(std::span<const Bytes> parts) override;
+
+  [[nodiscard]] Offloads offloads() const override { return offloads_; }
 
   [[nodiscard]] int poll_fd() const override { return fd_.get(); }
 
@@ -54,6 +58,7 @@ class LinuxDevice final : public Device {
   std::string name_;
   std::uint32_t index_;
   std::size_t mtu_;
+  Offloads offloads_;
   std::uint64_t dropped_ = 0;
 };
 

@@ -61,20 +61,26 @@ std::vector<std::uint8_t> MakeEchoRequestV6(const IpAddress& from, const IpAddre
   return packet;
 }
 
+Result<void> WritePlain(Device& device, Bytes packet) {
+  const std::array<std::uint8_t, Device::kHeaderSize> header{};
+  return device.Write(std::array<Bytes, 2>{header, packet});
+}
+
 /// Sends `request` until a packet of the same IP version and protocol comes back, up to 100 times:
 /// the kernel answers for an IPv6 address only when a worker of it has been told of the address.
 std::vector<std::uint8_t> Ask(Device& device, Bytes request) {
   const std::size_t protocol_offset = request[0] == 0x45 ? 9 : 6;
-  std::vector<std::uint8_t> packet(device.mtu());
+  std::vector<std::uint8_t> packet(Device::kMaxRead);
   pollfd waiting{.fd = device.poll_fd(), .events = POLLIN, .revents = 0};
   for (int attempt = 0; attempt < 100; ++attempt) {
-    EXPECT_TRUE(device.Write(request));
+    EXPECT_TRUE(WritePlain(device, request));
     while (poll(&waiting, 1, /*milliseconds=*/100) == 1) {
       const auto size = device.Read(packet);
-      if (size && *size && packet[0] == request[0] &&
-          packet[protocol_offset] == request[protocol_offset]) {
-        packet.resize(**size);
-        return packet;
+      const Bytes inner = Bytes(packet).subspan(Device::kHeaderSize);
+      if (size && *size && inner[0] == request[0] &&
+          inner[protocol_offset] == request[protocol_offset]) {
+        return {inner.begin(),
+                inner.begin() + static_cast<std::ptrdiff_t>(**size - Device::kHeaderSize)};
       }
     }
   }
@@ -203,7 +209,7 @@ TEST_F(LinuxDeviceTest, CarriesAPingAndItsReplyOverIpv6) {
 TEST_F(LinuxDeviceTest, ReadsNothingWithoutBlocking) {
   const auto device = LinuxDevice::Open("floe0", kMtu);
   ASSERT_TRUE(device);
-  std::vector<std::uint8_t> packet(kMtu);
+  std::vector<std::uint8_t> packet(Device::kMaxRead);
 
   const auto size = (*device)->Read(packet);
 
@@ -214,7 +220,7 @@ TEST_F(LinuxDeviceTest, ReadsNothingWithoutBlocking) {
 TEST_F(LinuxDeviceTest, DropsAndCountsWhatIsNoPacket) {
   const auto device = OpenAndSetUp();
 
-  EXPECT_TRUE(device->Write(AsBytes("\x7F is neither IPv4 nor IPv6")));
+  EXPECT_TRUE(WritePlain(*device, AsBytes("\x7F is neither IPv4 nor IPv6")));
 
   EXPECT_EQ(device->dropped(), 1U);
 }
@@ -223,8 +229,8 @@ TEST_F(LinuxDeviceTest, DropsAndCountsWhileTheInterfaceIsOff) {
   const auto device = LinuxDevice::Open("floe0", kMtu);
   ASSERT_TRUE(device);
 
-  EXPECT_TRUE(
-      (*device)->Write(MakeEchoRequest(*ParseIpAddress("10.9.0.2"), *ParseIpAddress("10.9.0.1"))));
+  EXPECT_TRUE(WritePlain(
+      **device, MakeEchoRequest(*ParseIpAddress("10.9.0.2"), *ParseIpAddress("10.9.0.1"))));
 
   EXPECT_EQ((*device)->dropped(), 1U);
 }

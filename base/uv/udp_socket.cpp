@@ -1,14 +1,17 @@
 #include "base/uv/udp_socket.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <optional>
 #include <string>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include "base/uv/native_address.h"
@@ -19,7 +22,9 @@ namespace {
 // Enough for 30 ms at 500 Mbit/s. The default of 208 KiB loses packets at a tenth of that.
 constexpr int kSocketBuffer = 2 * 1024 * 1024;  // bytes
 
-constexpr std::size_t kControlSize = CMSG_SPACE(sizeof(in6_pktinfo));  // The larger of the two.
+// The address, of which that of IPv6 is the larger, and the size of a segment.
+constexpr std::size_t kControlSize = CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int));
+constexpr std::size_t kMaxMessage = 65'536;  // bytes that datagrams may have together
 
 struct alignas(cmsghdr) Control {
   std::array<char, kControlSize> bytes;
@@ -87,15 +92,17 @@ Result<std::uint16_t> Bind(int fd, const SocketAddress& local) {
   return address ? address->port : local.port;
 }
 
+/// Adds to what goes along with the message.
 template <typename Info>
-void StoreControl(msghdr& message, Control& control, int level, int type, const Info& info) {
-  message.msg_control = control.bytes.data();
-  message.msg_controllen = CMSG_SPACE(sizeof(Info));
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
+void AddControl(msghdr& message, Control& control, int level, int type, const Info& info) {
+  const std::size_t used = message.msg_controllen;
+  auto* header = reinterpret_cast<cmsghdr*>(control.bytes.data() + used);
   header->cmsg_level = level;
   header->cmsg_type = type;
   header->cmsg_len = CMSG_LEN(sizeof(Info));
   std::memcpy(CMSG_DATA(header), &info, sizeof(Info));
+  message.msg_control = control.bytes.data();
+  message.msg_controllen = used + CMSG_SPACE(sizeof(Info));
 }
 
 void PinSource(msghdr& message, Control& control, const IpAddress& source,
@@ -104,13 +111,26 @@ void PinSource(msghdr& message, Control& control, const IpAddress& source,
     in_pktinfo info{};
     info.ipi_ifindex = static_cast<int>(interface);
     std::memcpy(&info.ipi_spec_dst, source.octets().data(), sizeof(info.ipi_spec_dst));
-    StoreControl(message, control, IPPROTO_IP, IP_PKTINFO, info);
+    AddControl(message, control, IPPROTO_IP, IP_PKTINFO, info);
     return;
   }
   in6_pktinfo info{};
   std::memcpy(&info.ipi6_addr, source.octets().data(), sizeof(info.ipi6_addr));
   info.ipi6_ifindex = source.scope_id != 0 ? source.scope_id : interface;
-  StoreControl(message, control, IPPROTO_IPV6, IPV6_PKTINFO, info);
+  AddControl(message, control, IPPROTO_IPV6, IPV6_PKTINFO, info);
+}
+
+/// The size of each of the datagrams that came together in a message, or nothing for one alone.
+std::optional<std::size_t> FindSegmentSize(msghdr& message) {
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+       header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level == SOL_UDP && header->cmsg_type == UDP_GRO) {
+      int size = 0;
+      std::memcpy(&size, CMSG_DATA(header), sizeof(size));
+      return size > 0 ? std::optional(static_cast<std::size_t>(size)) : std::nullopt;
+    }
+  }
+  return std::nullopt;
 }
 
 /// The address a datagram was sent to.
@@ -159,7 +179,7 @@ SendResult Classify(int error) {
 }  // namespace
 
 struct UdpSocket::Batch {
-  std::array<std::array<std::uint8_t, kMaxDatagram>, kBatch> data;
+  std::array<std::array<std::uint8_t, kMaxMessage>, kBatch> data;
   std::array<sockaddr_storage, kBatch> remotes;
   std::array<Control, kBatch> controls;
   std::array<iovec, kBatch> vectors;
@@ -182,7 +202,7 @@ struct UdpSocket::Batch {
 };
 
 UdpSocket::UdpSocket(UniqueFd fd, IpFamily family, std::uint16_t port)
-    : fd_(std::move(fd)), family_(family), port_(port), batch_(std::make_unique<Batch>()) {}
+    : fd_(std::move(fd)), family_(family), port_(port), batch_(std::make_unique_for_overwrite<Batch>()) {}
 
 UdpSocket::~UdpSocket() = default;
 UdpSocket::UdpSocket(UdpSocket&& other) noexcept = default;
@@ -207,6 +227,8 @@ Result<UdpSocket> UdpSocket::Open(const SocketAddress& local, std::uint32_t fwma
     return Fail(std::move(configured.error()));
   }
   EnlargeBuffers(fd.get());
+  // Where the kernel cannot, datagrams come one by one.
+  std::ignore = SetOption(fd.get(), SOL_UDP, UDP_GRO, 1, "UDP_GRO");
   auto bound = Bind(fd.get(), local);
   if (!bound) {
     return Fail(std::move(bound.error()));
@@ -216,12 +238,50 @@ Result<UdpSocket> UdpSocket::Open(const SocketAddress& local, std::uint32_t fwma
 
 SendResult UdpSocket::Send(const SocketAddress& local, const SocketAddress& remote, Bytes datagram,
                            std::uint32_t interface) {
+  const int error = Transmit(local, remote, datagram, interface, /*segment=*/0);
+  if (error == 0) {
+    return SendResult::kSent;
+  }
+  const SendResult result = Classify(error);
+  counters_.send_dropped += result == SendResult::kDropped ? 1 : 0;
+  return result;
+}
+
+SendResult UdpSocket::SendTogether(const SocketAddress& local, const SocketAddress& remote,
+                                   Bytes datagrams, std::size_t size, std::uint32_t interface) {
+  if (datagrams.size() <= size) {
+    return Send(local, remote, datagrams, interface);
+  }
+  if (can_segment_) {
+    const int error = Transmit(local, remote, datagrams, interface, size);
+    if (error == 0) {
+      return SendResult::kSent;
+    }
+    // A kernel that is too old, or an interface without checksums of its own.
+    can_segment_ = error != ENOPROTOOPT && error != EOPNOTSUPP && error != EIO;
+    if (Classify(error) == SendResult::kDropped && can_segment_) {
+      counters_.send_dropped += (datagrams.size() + size - 1) / size;
+      return SendResult::kDropped;
+    }
+    // Else they may be larger than the interface lets through: one by one they are fragmented.
+  }
+  SendResult result = SendResult::kSent;
+  for (std::size_t at = 0; at < datagrams.size(); at += size) {
+    const Bytes datagram = datagrams.subspan(at, std::min(size, datagrams.size() - at));
+    const SendResult sent = Send(local, remote, datagram, interface);
+    result = result == SendResult::kSent ? sent : result;
+  }
+  return result;
+}
+
+int UdpSocket::Transmit(const SocketAddress& local, const SocketAddress& remote, Bytes bytes,
+                        std::uint32_t interface, std::size_t segment) {
   const bool pinned = !local.ip.is_unspecified();
   if (remote.ip.family != family_ || (pinned && local.ip.family != family_)) {
-    return SendResult::kUnreachable;
+    return ENETUNREACH;
   }
   const NativeAddress to(remote);
-  iovec vector{.iov_base = const_cast<std::uint8_t*>(datagram.data()), .iov_len = datagram.size()};
+  iovec vector{.iov_base = const_cast<std::uint8_t*>(bytes.data()), .iov_len = bytes.size()};
   msghdr message{};
   message.msg_name = const_cast<sockaddr*>(to.get());
   message.msg_namelen = to.size();
@@ -231,15 +291,15 @@ SendResult UdpSocket::Send(const SocketAddress& local, const SocketAddress& remo
   if (pinned) {
     PinSource(message, control, local.ip, interface);
   }
-  while (sendmsg(fd_.get(), &message, MSG_DONTWAIT) < 0) {
-    if (errno == EINTR) {
-      continue;
-    }
-    const SendResult result = Classify(errno);
-    counters_.send_dropped += result == SendResult::kDropped ? 1 : 0;
-    return result;
+  if (segment != 0) {
+    AddControl(message, control, SOL_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(segment));
   }
-  return SendResult::kSent;
+  while (sendmsg(fd_.get(), &message, MSG_DONTWAIT) < 0) {
+    if (errno != EINTR) {
+      return errno;
+    }
+  }
+  return 0;
 }
 
 std::size_t UdpSocket::Receive(const OnDatagram& on_datagram, std::size_t max_batches) {
@@ -277,8 +337,18 @@ void UdpSocket::Deliver(std::size_t index, const OnDatagram& on_datagram) {
     ++counters_.malformed;
     return;
   }
-  on_datagram(SocketAddress{*local, port_}, *remote,
-              Bytes(batch_->data[index]).first(header.msg_len));
+  const Bytes message = Bytes(batch_->data[index]).first(header.msg_len);
+  const std::size_t size = FindSegmentSize(header.msg_hdr).value_or(message.size());
+  if (size > kMaxDatagram) {
+    ++counters_.truncated;
+    return;
+  }
+  std::size_t at = 0;
+  do {  // Also for one that is empty.
+    on_datagram(SocketAddress{*local, port_}, *remote,
+                message.subspan(at, std::min(size, message.size() - at)));
+    at += size;
+  } while (at < message.size());
 }
 
 }  // namespace floe::uv

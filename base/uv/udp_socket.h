@@ -1,6 +1,6 @@
 // A UDP socket that tells and chooses the local address of every datagram.
 //
-// Source: ip(7), ipv6(7), RFC 3542 section 6 (packet information).
+// Source: ip(7), ipv6(7), RFC 3542 section 6 (packet information), udp(7) (UDP_SEGMENT, UDP_GRO).
 
 #pragma once
 
@@ -35,8 +35,10 @@ struct UdpCounters {
 /// refused.
 class UdpSocket {
  public:
-  static constexpr std::size_t kMaxDatagram = 2048;  // bytes, received
-  static constexpr std::size_t kBatch = 32;          // datagrams to one recvmmsg()
+  static constexpr std::size_t kMaxDatagram = 2048;    // bytes, received
+  static constexpr std::size_t kBatch = 16;            // messages to one recvmmsg()
+  static constexpr std::size_t kMaxSegments = 64;      // datagrams to one sendmsg()
+  static constexpr std::size_t kMaxTogether = 65'000;  // bytes to one sendmsg()
 
   /// Borrows `datagram` until it returns. Must not destroy the socket or receive from it.
   using OnDatagram =
@@ -65,9 +67,18 @@ class UdpSocket {
   [[nodiscard]] SendResult Send(const SocketAddress& local, const SocketAddress& remote,
                                 Bytes datagram, std::uint32_t interface = 0);
 
-  /// Hands over what is waiting, at most `max_batches` times kBatch, so that a flood does not keep
-  /// the loop from its other work. `local` has our port and the address the datagram was sent to.
-  /// Returns how many datagrams there were.
+  /// As Send(), for several datagrams of one way. `datagrams` holds them end to end, each of `size`
+  /// bytes but the last, which may be smaller: at most kMaxSegments, and kMaxTogether bytes. They
+  /// go one by one where the kernel or the way does not take them together. Returns the first
+  /// result that is not kSent.
+  [[nodiscard]] SendResult SendTogether(const SocketAddress& local, const SocketAddress& remote,
+                                        Bytes datagrams, std::size_t size,
+                                        std::uint32_t interface = 0);
+
+  /// Hands over what is waiting, at most `max_batches` times kBatch messages of the kernel, each of
+  /// which may be several datagrams that came together, so that a flood does not keep the loop from
+  /// its other work. `local` has our port and the address the datagram was sent to. Returns how
+  /// many messages there were.
   std::size_t Receive(const OnDatagram& on_datagram, std::size_t max_batches);
 
   /// For polling. The socket still owns it.
@@ -86,6 +97,9 @@ class UdpSocket {
 
   [[nodiscard]] static Result<UdpSocket> Open(const SocketAddress& local, std::uint32_t fwmark);
 
+  /// 0, or the error. `segment` other than 0 is the size of each datagram in `bytes`.
+  [[nodiscard]] int Transmit(const SocketAddress& local, const SocketAddress& remote, Bytes bytes,
+                             std::uint32_t interface, std::size_t segment);
   void Deliver(std::size_t index, const OnDatagram& on_datagram);
 
   UniqueFd fd_;
@@ -93,6 +107,7 @@ class UdpSocket {
   std::uint16_t port_;
   std::unique_ptr<Batch> batch_;
   UdpCounters counters_;
+  bool can_segment_ = true;  // Until the kernel says that it cannot.
 };
 
 }  // namespace floe::uv

@@ -114,6 +114,42 @@ TEST_P(UdpSocketTest, DropsAndCountsWhatIsLargerThanItsBuffers) {
   EXPECT_EQ(b_.counters().truncated, 1U);
 }
 
+TEST_P(UdpSocketTest, SendsSeveralTogetherOfWhichTheLastMayBeSmaller) {
+  std::string text;
+  for (char c = 'a'; c < 'k'; ++c) {
+    text += std::string(1200, c);
+  }
+  text += "end";
+
+  ASSERT_EQ(a_.SendTogether({}, Loopback(b_), AsBytes(text), 1200), SendResult::kSent);
+
+  const auto received = ReceiveAll(b_);
+  ASSERT_EQ(received.size(), 11U);
+  for (std::size_t i = 0; i < 10; ++i) {
+    EXPECT_EQ(received[i].text, text.substr(i * 1200, 1200));
+    EXPECT_EQ(received[i].remote, Loopback(a_));
+  }
+  EXPECT_EQ(received[10].text, "end");
+}
+
+TEST_P(UdpSocketTest, SendsOneByOneWhatTheKernelDoesNotTakeTogether) {
+  const std::string text(UdpSocket::kMaxSegments * 3, 'x');  // More than it cuts.
+
+  ASSERT_EQ(a_.SendTogether({}, Loopback(b_), AsBytes(text), 1), SendResult::kSent);
+
+  std::size_t received = 0;
+  while (received < text.size()) {
+    received += ReceiveAll(b_, 32).size();
+  }
+  EXPECT_EQ(received, text.size());
+}
+
+TEST_P(UdpSocketTest, SaysOfSeveralThatTheyCannotBeSent) {
+  const auto foreign = At(GetParam() == IpFamily::kIpv4 ? "192.0.2.77" : "2001:db8::77", 0);
+
+  EXPECT_EQ(a_.SendTogether(foreign, Loopback(b_), AsBytes("four"), 2), SendResult::kUnreachable);
+}
+
 TEST_P(UdpSocketTest, TakesNoMoreBatchesThanItIsTold) {
   for (std::size_t i = 0; i < UdpSocket::kBatch * 3; ++i) {
     ASSERT_EQ(a_.Send({}, Loopback(b_), AsBytes(std::to_string(i))), SendResult::kSent);
@@ -124,8 +160,8 @@ TEST_P(UdpSocketTest, TakesNoMoreBatchesThanItIsTold) {
 
   ASSERT_EQ(first.size(), UdpSocket::kBatch * 2);
   ASSERT_EQ(rest.size(), UdpSocket::kBatch);
-  EXPECT_EQ(first.back().text, "63");
-  EXPECT_EQ(rest.back().text, "95");
+  EXPECT_EQ(first.back().text, std::to_string(UdpSocket::kBatch * 2 - 1));
+  EXPECT_EQ(rest.back().text, std::to_string(UdpSocket::kBatch * 3 - 1));
 }
 
 TEST_P(UdpSocketTest, ReceivesNothingWithoutBlocking) {

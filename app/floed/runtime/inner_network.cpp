@@ -1,16 +1,22 @@
 #include "app/floed/runtime/inner_network.h"
 
+#include <algorithm>
+#include <array>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 
 #include "tun/linux_device.h"
 #include "tun/netlink.h"
+#include "tunnel/packet/offload_header.h"
+#include "tunnel/packet/segmenter.h"
 
 namespace floe::daemon {
 namespace {
 
-constexpr std::uint32_t kQueueLength = 500;  // packets
+// Short, for a packet may be 64 KiB: what waits in the kernel makes everybody else wait.
+constexpr std::uint32_t kQueueLength = 128;  // packets
 constexpr int kMaxPackets = 64;              // Before other work has its turn.
 
 /// Refuses routes that would take away a network this machine is in: its LAN, and with it perhaps
@@ -93,7 +99,10 @@ Result<std::unique_ptr<InnerNetwork>> InnerNetwork::Open(uv::Loop& loop,
 }
 
 InnerNetwork::InnerNetwork(std::unique_ptr<tun::Device> device, Handlers handlers)
-    : device_(std::move(device)), handlers_(std::move(handlers)), buffer_(device_->mtu()) {}
+    : device_(std::move(device)),
+      handlers_(std::move(handlers)),
+      buffer_(tun::Device::kMaxRead),
+      coalescer_({.tcp = device_->offloads().tcp, .udp = device_->offloads().udp}) {}
 
 void InnerNetwork::Read() {
   for (int i = 0; i < kMaxPackets; ++i) {
@@ -106,16 +115,50 @@ void InnerNetwork::Read() {
     if (!*size) {
       break;
     }
-    handlers_.on_packet(Bytes(buffer_).first(**size));
+    HandleRead(MutableBytes(buffer_).first(**size));
+    handlers_.on_batch();
   }
-  handlers_.on_batch();
 }
 
-void InnerNetwork::Write(Bytes packet) {
-  if (const auto written = device_->Write(packet); !written) {
-    poll_->Watch(uv::Interest::kNone);
-    handlers_.on_failure(written.error());
+void InnerNetwork::HandleRead(MutableBytes bytes) {
+  static_assert(tunnel::kOffloadHeaderSize == tun::Device::kHeaderSize);
+  const auto header =
+      bytes.size() > tun::Device::kHeaderSize ? tunnel::OffloadHeader::Parse(bytes) : std::nullopt;
+  auto segmenter = header
+                       ? tunnel::Segmenter::Make(*header, bytes.subspan(tun::Device::kHeaderSize))
+                       : std::nullopt;
+  if (!segmenter) {
+    ++malformed_;
+    return;
   }
+  while (const auto packet = segmenter->Next()) {
+    handlers_.on_packet(*packet);
+  }
+}
+
+void InnerNetwork::Write(std::vector<std::uint8_t> packet) {
+  if (coalescer_.full()) {
+    Flush();
+  }
+  waiting_.push_back(std::move(packet));
+  coalescer_.Add(waiting_.back());
+}
+
+void InnerNetwork::Flush() {
+  for (const tunnel::Coalescer::Group& group : coalescer_.Finish()) {
+    std::array<Bytes, tun::Device::kMaxParts> parts;
+    static_assert(tun::Device::kMaxParts > tunnel::Coalescer::kMaxSegments);
+    parts[0] = group.offload();
+    std::ranges::copy(group.parts(), parts.begin() + 1);
+    if (const auto written = device_->Write(std::span(parts).first(group.parts().size() + 1));
+        !written) {
+      poll_->Watch(uv::Interest::kNone);
+      handlers_.on_failure(written.error());
+      break;
+    }
+  }
+  coalescer_.Clear();
+  waiting_.clear();
 }
 
 }  // namespace floe::daemon

@@ -13,6 +13,7 @@
 #include "base/uv/loop.h"
 #include "base/uv/poll.h"
 #include "tun/device.h"
+#include "tunnel/packet/coalescer.h"
 
 namespace floe::daemon {
 
@@ -37,14 +38,23 @@ class InnerNetwork {
   InnerNetwork(const InnerNetwork&) = delete;
   InnerNetwork& operator=(const InnerNetwork&) = delete;
 
-  void Write(Bytes packet);
+  /// A packet for the kernel. It leaves with Flush(), joined with others where it can be.
+  void Write(std::vector<std::uint8_t> packet);
+  void Flush();
+
+  /// Packets that the kernel gave us and that contradict themselves.
+  [[nodiscard]] std::uint64_t malformed() const { return malformed_; }
 
  private:
   void Read();
+  void HandleRead(MutableBytes bytes);
 
   std::unique_ptr<tun::Device> device_;
   Handlers handlers_;
   std::vector<std::uint8_t> buffer_;
+  tunnel::Coalescer coalescer_;
+  std::vector<std::vector<std::uint8_t>> waiting_;  // What the coalescer borrows.
+  std::uint64_t malformed_ = 0;
   std::unique_ptr<uv::Poll> poll_;
 };
 

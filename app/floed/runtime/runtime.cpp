@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <iterator>
 
 #include "base/log.h"
 #include "base/uv/sd_notify.h"
@@ -328,9 +329,10 @@ void Runtime::Flush() {
   bool busy = true;
   while (busy) {
     busy = FlushTransmits();
-    while (const auto packet = engine_->PollPacket()) {
-      inner_->Write(*packet);
+    while (auto packet = engine_->PollPacket()) {
+      inner_->Write(std::move(*packet));
     }
+    inner_->Flush();
     while (const auto pong = engine_->PollPong()) {
       control_->HandlePong(*pong);
     }
@@ -368,17 +370,21 @@ bool Runtime::Send(const ice::Transmit& transmit) {
     return tcp_->Send(local, remote, payload);
   }
   const auto probe = probe_sockets_->Send(local, remote, payload, underlay_->WayOutOf(local.ip));
-  const auto result = probe ? *probe : underlay_->Send(local, remote, payload);
-  return result != uv::SendResult::kUnreachable;
+  if (probe) {
+    return *probe != uv::SendResult::kUnreachable;
+  }
+  underlay_->Send(local, remote, payload);
+  return true;  // What cannot be sent, Flush() tells.
 }
 
 bool Runtime::FlushTransmits() {
-  std::vector<std::pair<SocketAddress, SocketAddress>> unreachable;
+  std::vector<Underlay::Way> unreachable;
   while (const auto transmit = engine_->PollTransmit()) {
     if (!Send(*transmit)) {
       unreachable.emplace_back(transmit->local, transmit->remote);
     }
   }
+  std::ranges::move(underlay_->Flush(), std::back_inserter(unreachable));
   for (const auto& [local, remote] : unreachable) {
     engine_->HandleUnreachable(uv::Loop::Now(), local, remote);
   }

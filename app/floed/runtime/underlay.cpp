@@ -13,7 +13,7 @@ namespace floe::daemon {
 namespace {
 
 constexpr Duration kSettle = std::chrono::milliseconds(50);
-constexpr std::size_t kMaxBatches = 8;  // Of 32 datagrams, before other work has its turn.
+constexpr std::size_t kMaxBatches = 8;  // Before other work has its turn.
 
 /// All routes of the machine; none if the kernel would not say.
 std::vector<tun::Route> ListRoutes() {
@@ -132,8 +132,13 @@ Result<void> Underlay::Start() {
 }
 
 void Underlay::Receive(uv::UdpSocket& socket) {
-  socket.Receive(handlers_.on_datagram, kMaxBatches);
-  handlers_.on_batch();
+  for (std::size_t i = 0; i < kMaxBatches; ++i) {
+    const std::size_t received = socket.Receive(handlers_.on_datagram, /*max_batches=*/1);
+    handlers_.on_batch();
+    if (received < uv::UdpSocket::kBatch) {
+      return;
+    }
+  }
 }
 
 std::uint32_t Underlay::WayOutOf(const IpAddress& ip) const {
@@ -141,13 +146,39 @@ std::uint32_t Underlay::WayOutOf(const IpAddress& ip) const {
   return way_out == ways_out_.end() ? 0 : way_out->second;
 }
 
-uv::SendResult Underlay::Send(const SocketAddress& local, const SocketAddress& remote,
-                              Bytes datagram) {
-  const std::uint32_t interface = WayOutOf(local.ip);
-  if (remote.ip.is_v4()) {
-    return v4_.Send(local, remote, datagram, interface);
+void Underlay::Send(const SocketAddress& local, const SocketAddress& remote, Bytes datagram) {
+  const bool fits = waiting_count_ > 0 && way_.first == local && way_.second == remote &&
+                    datagram.size() <= waiting_size_ &&
+                    waiting_.size() == waiting_count_ * waiting_size_ &&
+                    waiting_count_ < uv::UdpSocket::kMaxSegments &&
+                    waiting_.size() + datagram.size() <= uv::UdpSocket::kMaxTogether;
+  if (!fits) {
+    SendWaiting();
+    way_ = {local, remote};
+    waiting_size_ = datagram.size();
   }
-  return v6_ ? v6_->Send(local, remote, datagram, interface) : uv::SendResult::kUnreachable;
+  waiting_.insert(waiting_.end(), datagram.begin(), datagram.end());
+  ++waiting_count_;
+}
+
+void Underlay::SendWaiting() {
+  if (waiting_count_ == 0) {
+    return;
+  }
+  const auto& [local, remote] = way_;
+  uv::UdpSocket* socket = remote.ip.is_v4() ? &v4_ : v6_ ? &*v6_ : nullptr;
+  if (socket == nullptr ||
+      socket->SendTogether(local, remote, waiting_, waiting_size_, WayOutOf(local.ip)) ==
+          uv::SendResult::kUnreachable) {
+    unreachable_.push_back(way_);
+  }
+  waiting_.clear();
+  waiting_count_ = 0;
+}
+
+std::vector<Underlay::Way> Underlay::Flush() {
+  SendWaiting();
+  return std::exchange(unreachable_, {});
 }
 
 bool Underlay::UpdateAddresses() {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "app/config/config.h"
@@ -50,8 +51,14 @@ class Underlay {
   /// Begins to watch. What on_datagram calls must be ready.
   [[nodiscard]] Result<void> Start();
 
-  [[nodiscard]] uv::SendResult Send(const SocketAddress& local, const SocketAddress& remote,
-                                    Bytes datagram);
+  /// One end and the other of a way that datagrams take.
+  using Way = std::pair<SocketAddress, SocketAddress>;
+
+  /// Leaves at once or with the next Flush(), together with others of the same way.
+  void Send(const SocketAddress& local, const SocketAddress& remote, Bytes datagram);
+
+  /// Sends what is waiting. Returns the ways that cannot be taken, since the last call.
+  [[nodiscard]] std::vector<Way> Flush();
 
   /// Usable addresses with our port: preferred interfaces first, then those of the default route.
   [[nodiscard]] const std::vector<SocketAddress>& addresses() const { return addresses_; }
@@ -71,6 +78,7 @@ class Underlay {
 
  private:
   void Receive(uv::UdpSocket& socket);
+  void SendWaiting();
   /// Returns whether addresses() changed.
   bool UpdateAddresses();
 
@@ -86,6 +94,11 @@ class Underlay {
   std::vector<IpPrefix> hidden_;
   /// Where several interfaces have a default route: which one an address must go out of.
   std::unordered_map<IpAddress, std::uint32_t, IpAddressHash> ways_out_;
+  Way way_;                            // Of what is waiting.
+  std::vector<std::uint8_t> waiting_;  // Datagrams end to end, all of way_ ...
+  std::size_t waiting_size_ = 0;       // ... and of so many bytes, but for the last.
+  std::size_t waiting_count_ = 0;
+  std::vector<Way> unreachable_;
   std::unique_ptr<uv::Poll> poll_v4_;
   std::unique_ptr<uv::Poll> poll_v6_;
   std::unique_ptr<uv::Poll> poll_monitor_;
