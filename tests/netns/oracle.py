@@ -5,9 +5,6 @@ The classes: 'host' (from address to address, nothing in between changes them), 
 """
 from dataclasses import dataclass
 
-# Whether two daemons connect to each other by TCP (RFC 6544) where UDP does not work.
-ICE_TCP = True
-
 
 @dataclass(frozen=True)
 class Network:
@@ -50,7 +47,7 @@ def expected(a: Network, b: Network) -> tuple[str, str]:
     both = ((a, b), (b, a))
     if not (a.udp and b.udp):
         shared = (a.ipv4 and b.ipv4) or (a.ipv6 and b.ipv6)
-        if ICE_TCP and shared and any(one.tcp and other.takes_tcp for one, other in both):
+        if shared and any(one.tcp and other.takes_tcp for one, other in both):
             return "tcp", "UDP is blocked, and one can connect to the other"
         return "relay", "UDP is blocked"
     if a.ipv6 and b.ipv6:
