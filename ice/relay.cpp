@@ -61,7 +61,9 @@ void Relay::SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>& a
                                                        : address.ip == way.local().ip;
       });
     };
-    return way.state() != RelayWay::State::kIdle && is_there(before) && !is_there(addresses_);
+    return way.is_stranded()
+               ? BaseFor(way).has_value()
+               : way.state() != RelayWay::State::kIdle && is_there(before) && !is_there(addresses_);
   };
   for (const auto& way : ways_) {
     if (is_gone(*way)) {
@@ -214,7 +216,7 @@ std::optional<SocketAddress> Relay::BaseFor(const RelayWay& way) const {
 RelayWay* Relay::Best(TimePoint now) const {
   RelayWay* best = nullptr;
   for (const auto& way : ways_) {
-    const bool good = way->ready() && !way->IsDoubtful(now);
+    const bool good = way->ready() && !way->is_stranded() && !way->IsDoubtful(now);
     if (good && (best == nullptr || std::tuple(way->transport(), way->since()) <
                                         std::tuple(best->transport(), best->since()))) {
       best = way.get();
@@ -257,6 +259,10 @@ void Relay::Plan(TimePoint now) {
 
 void Relay::PlanWay(TimePoint now, RelayWay& way, const RelayWay* best) {
   if (way.ready()) {
+    if (way.is_stranded() && best != nullptr) {
+      way.Stop(now);
+      return;
+    }
     const bool superfluous =
         best != nullptr && best != &way &&
         (best->transport() < way.transport() ||

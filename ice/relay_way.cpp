@@ -17,9 +17,10 @@ constexpr std::array<Duration, 5> kRetries{seconds(1), seconds(2), seconds(5), s
                                            seconds(60)};
 constexpr Duration kIdle = seconds(300);  // A permission or channel that is not used is given up.
 constexpr Duration kConnectTimeout = seconds(10);
-constexpr Duration kMayBeLost = seconds(3);  // More than any round trip we know of.
-constexpr Duration kCircle = minutes(5);     // RFC 8489 section 10
-constexpr Duration kMayMove = seconds(5);    // How long taking an allocation along may take.
+constexpr Duration kMayBeLost = seconds(3);     // More than any round trip we know of.
+constexpr Duration kCircle = minutes(5);        // RFC 8489 section 10
+constexpr Duration kMaxStranded = seconds(30);  // Peers give it up by then (RFC 7675).
+constexpr Duration kMayMove = seconds(5);       // How long taking an allocation along may take.
 constexpr std::size_t kMaxRedirects = 3;
 constexpr Duration kRefusedPause = minutes(10);  // Somebody may have put it right by then.
 constexpr Duration kBusyPause = seconds(60);     // RFC 8656 section 7.4, for 486 and 508
@@ -149,6 +150,7 @@ void RelayWay::Forget() {
   state_ = State::kIdle;
   local_ = {};
   retire_at.reset();
+  stranded_until_.reset();
 }
 
 void RelayWay::Fail(TimePoint now, int code, std::string_view reason) {
@@ -190,6 +192,12 @@ void RelayWay::HandleAddressGone(TimePoint now, const std::optional<SocketAddres
     OpenStream(now);  // HandleStreamOpened() moves it.
     return;
   }
+  if (ready() && !is_stream() && !other && client_->is_mobile()) {
+    // A machine that changes networks is for a moment in none.
+    stranded_until_ = stranded_until_.value_or(now + kMaxStranded);
+    return;
+  }
+  stranded_until_.reset();
   if (ready() && !is_stream() && other && client_->Move(now, *other)) {
     SetMapped(std::nullopt);
     local_ = *other;
@@ -201,7 +209,7 @@ void RelayWay::HandleAddressGone(TimePoint now, const std::optional<SocketAddres
 }
 
 void RelayWay::HandleNetworkChange(TimePoint now) {
-  if (ready()) {
+  if (ready() && !is_stranded()) {
     client_->CheckNow(now);  // The allocation belongs to the address we had.
     Drain(now);
   } else if (state_ != State::kIdle && now - started_ >= kMayBeLost) {
@@ -280,6 +288,10 @@ void RelayWay::HandleStreamClosed(TimePoint now, std::string_view reason) {
 void RelayWay::HandleTimeout(TimePoint now) {
   if (give_up_at_ && *give_up_at_ <= now) {
     Fail(now, 0, "no connection");
+    return;
+  }
+  if (stranded_until_ && *stranded_until_ <= now) {
+    Stop(now);
     return;
   }
   if (client_ && client_->NextTimeout() && *client_->NextTimeout() <= now) {
@@ -420,9 +432,13 @@ void RelayWay::SetMapped(std::optional<SocketAddress> mapped) {
 }
 
 std::optional<TimePoint> RelayWay::NextTimeout() const {
-  std::optional<TimePoint> next = give_up_at_;
-  const auto at = client_ ? client_->NextTimeout() : std::nullopt;
-  return !next || (at && *at < *next) ? at : next;
+  std::optional<TimePoint> next = client_ ? client_->NextTimeout() : std::nullopt;
+  for (const auto& at : {give_up_at_, stranded_until_}) {
+    if (at && (!next || *at < *next)) {
+      next = at;
+    }
+  }
+  return next;
 }
 
 }  // namespace floe::ice

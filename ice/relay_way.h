@@ -132,8 +132,11 @@ class RelayWay {
   void Lose(TimePoint now);
 
   /// `local()` is an address of ours no more; over UDP there may be another one. Takes the
-  /// allocation along or gives it up.
+  /// allocation along or gives it up. One that could be taken along and has nowhere to go waits.
   void HandleAddressGone(TimePoint now, const std::optional<SocketAddress>& other);
+
+  /// Waits for an address to go on from: none is good for it.
+  [[nodiscard]] bool is_stranded() const { return stranded_until_.has_value(); }
 
   /// Asks the server whether all is well; begins again what may have been lost.
   void HandleNetworkChange(TimePoint now);
@@ -197,6 +200,7 @@ class RelayWay {
   SocketAddress target_;                      // The server, or the one it has sent us to.
   std::string target_name_;                   // Whose certificate it must be.
   std::map<SocketAddress, TimePoint> tried_;  // Where it has sent us, and when.
+  std::optional<TimePoint> stranded_until_;
   std::unique_ptr<turn::Client> client_;
   std::optional<StreamId> stream_;
   turn::StreamFramer framer_;

@@ -197,6 +197,37 @@ TEST_F(RelayWayTest, TakesItsAllocationAlong) {
   EXPECT_EQ(way_->not_before(), now_) << "a fresh one is asked for at once";
 }
 
+TEST_F(RelayWayTest, WaitsForAnAddressWhenThereIsNone) {
+  Make();
+  Allocate(/*mobile=*/true);
+  events_.clear();
+  way_->HandleAddressGone(now_, std::nullopt);
+  EXPECT_TRUE(way_->is_stranded());
+
+  now_ += seconds(29);
+  way_->HandleTimeout(now_);
+  way_->HandleAddressGone(now_, kElsewhere);
+  EXPECT_FALSE(way_->is_stranded());
+  EXPECT_EQ(transmits_.back().local, kElsewhere);
+  EXPECT_EQ(Sent().method(), Method::kRefresh);
+  for (const RelayEvent& event : events_) {
+    EXPECT_FALSE(std::holds_alternative<RelayGone>(event));
+  }
+}
+
+TEST_F(RelayWayTest, WaitsForAnAddressNoLongerThanPeersDo) {
+  Make();
+  Allocate(/*mobile=*/true);
+  way_->HandleAddressGone(now_, std::nullopt);
+  ASSERT_LE(way_->NextTimeout(), now_ + seconds(30));
+
+  now_ += seconds(30);
+  way_->HandleTimeout(now_);
+
+  EXPECT_EQ(way_->state(), RelayWay::State::kIdle);
+  EXPECT_FALSE(way_->is_stranded());
+}
+
 TEST_F(RelayWayTest, WithoutATicketAllocatesAnewFromTheOtherAddress) {
   Make();
   Allocate(/*mobile=*/false);

@@ -173,7 +173,7 @@ def roam(net: FloeLab, transport: str) -> tuple[str, str, float]:
     linked(pair, transport)
     before = pair.a.path(pair.b)["local"]
     other = net.lab.site(f"elsewhere_{transport}", "eim_apdf")
-    pair.a.host.roam(other)
+    pair.a.host.roam(other, gap=0.3)  # For that long it is nowhere, as between two Wi-Fi networks.
     seconds = pair.a.wait_ping(pair.b, 60)
     after = pair.a.path(pair.b)["local"]
     pair.a.stop()
