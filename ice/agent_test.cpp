@@ -1,6 +1,7 @@
 #include "ice/agent.h"
 
 #include <gtest/gtest.h>
+#include <vector>
 
 #include "ice/stun/builder.h"
 #include "ice/test_pairing.h"
@@ -35,6 +36,66 @@ TEST(AgentTest, AnswersChecksBeforeItKnowsThePeersCredentials) {
 
   ASSERT_TRUE(pairing.b().SetRemoteCredentials(pairing.now(), pairing.a().local_credentials()));
   EXPECT_TRUE(pairing.RunUntil([&] { return BothConnected(pairing); }, seconds(1)));
+}
+
+TEST(AgentTest, AnAnswerThatTakesThreeSecondsCounts) {
+  Pairing pairing;
+  pairing.delay = milliseconds(1500);
+  pairing.Add(pairing.a(), Host("192.0.1.1:1000"));
+  pairing.Add(pairing.b(), Host("192.0.2.1:1000"));
+  pairing.ExchangeCredentials();
+
+  EXPECT_TRUE(pairing.RunUntil([&] { return BothConnected(pairing); }, seconds(4)));
+}
+
+TEST(AgentTest, MakesCredentialsThatCannotBeGuessed) {
+  test::FakeRandom random;
+  const Credentials first = MakeCredentials(random);
+  const Credentials second = MakeCredentials(random);
+
+  // RFC 8445 section 5.3: 24 and 128 bits at least, of which a character holds 6.
+  EXPECT_EQ(first.ufrag.size(), 8U);
+  EXPECT_EQ(first.password.size(), 32U);
+  EXPECT_NE(first.ufrag, second.ufrag);
+  EXPECT_NE(first.password, second.password);
+}
+
+TEST(AgentTest, TransactionIdsCannotBeGuessed) {
+  Pairing pairing;
+  std::vector<std::vector<std::uint8_t>> ids;
+  pairing.on_send = [&](const Transmit& transmit) {
+    const auto message = stun::MessageView::Parse(transmit.payload);
+    if (message->message_class() == stun::Class::kRequest && transmit.local.ip.bytes[2] == 1) {
+      const auto id = message->transaction_id();
+      ids.emplace_back(id.begin() + 4, id.end());  // Behind the tag of the agent.
+    }
+  };
+  pairing.drop = [](const auto&, const auto&) { return true; };
+  pairing.Add(pairing.a(), Host("192.0.1.1:1000"));
+  pairing.Add(pairing.b(), Host("192.0.2.1:1000"));
+  pairing.ExchangeCredentials();
+  pairing.Run(seconds(1));
+
+  ASSERT_GE(ids.size(), 3U);
+  for (std::size_t i = 1; i < ids.size(); ++i) {
+    std::size_t same = 0;
+    for (std::size_t k = 0; k < ids[i].size(); ++k) {
+      same += ids[i][k] == ids[i - 1][k] ? 1U : 0U;
+    }
+    EXPECT_LT(same, ids[i].size() / 2) << "one id tells the next";
+  }
+}
+
+TEST(AgentTest, LearnsFromChecksThatComeThroughARelay) {
+  Pairing pairing;
+  pairing.Add(pairing.a(), Relay("192.0.1.9:5000"));
+  pairing.b().AddLocalCandidate(pairing.now(), Host("192.0.2.1:1000"));  // A is not told of it.
+  pairing.ExchangeCredentials();
+
+  ASSERT_TRUE(pairing.RunUntil([&] { return BothConnected(pairing); }, seconds(1)));
+
+  EXPECT_EQ(pairing.a().path()->remote, Address("192.0.2.1:1000"));
+  EXPECT_EQ(pairing.a().path()->remote_type, CandidateType::kPeerReflexive);
 }
 
 TEST(AgentTest, LearnsPeerReflexiveCandidatesAndReplacesThemWhenSignalled) {
@@ -193,6 +254,20 @@ TEST(AgentTest, WithoutRenominationOnePairIsNominatedAndThatIsAll) {
   ASSERT_TRUE(BothConnected(pairing));
   EXPECT_EQ(pairing.a().path()->tier(), PathTier::kLan);
   EXPECT_EQ(pairing.b().path()->tier(), PathTier::kLan);
+}
+
+TEST(AgentTest, SleepsUntilItsNominationIsAnswered) {
+  Pairing pairing({.role = Role::kControlling, .pace = Pace::kStandard, .renomination = false},
+                  {.pace = Pace::kStandard, .renomination = false});
+  pairing.drop = [](const auto& from, const auto& to) {  // What would be better never answers.
+    return from == Address("192.0.1.1:1000") || to == Address("192.0.1.1:1000");
+  };
+  AddDirectAndRelay(pairing);
+
+  // It fails by itself if an agent wants to be woken again and again at the same time.
+  ASSERT_TRUE(pairing.RunUntil([&] { return pairing.a().nominated() != nullptr; }, seconds(5)));
+
+  EXPECT_EQ(pairing.a().nominated()->tier(), PathTier::kOneRelay);
 }
 
 TEST(AgentTest, SurvivesLossOfEveryThirdDatagram) {

@@ -220,6 +220,18 @@ TEST_F(GathererTest, WithoutANatTheServersAddNothing) {
   EXPECT_EQ(gatherer_.nat(), NatKind::kNone);
 }
 
+TEST_F(GathererTest, AsksServersOfBothFamilies) {
+  const SocketAddress server = Address("[2001:db8::1]:3478");
+  const SocketAddress outside = Address("[2001:db8:9::9]:41820");
+  Restart(server);
+  nat = [&](const SocketAddress&, const SocketAddress&) { return outside; };
+  SetAddresses({Address("[2001:db8:1::10]:41820")});
+  gatherer_.SetServers(now_, {kServer, server}, {});
+  Run(seconds(1));
+
+  EXPECT_EQ(AddressesOf(CandidateType::kServerReflexive), std::vector{outside});
+}
+
 TEST_F(GathererTest, TellsAHardNatFromItsPorts) {
   nat = [](const SocketAddress& from, const SocketAddress& to) {
     return SocketAddress{IpAddress::V4(203, 0, 113, 1),

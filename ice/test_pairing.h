@@ -39,7 +39,7 @@ inline Candidate Relay(std::string_view text) {
   return candidate;
 }
 
-/// Two agents joined by a wire of 10 ms, on which `drop` may lose what it likes and `translate`
+/// Two agents joined by a wire, on which `drop` may lose what it likes and `translate`
 /// may change the sender's address as a NAT would.
 class Pairing {
  public:
@@ -106,6 +106,7 @@ class Pairing {
   std::function<bool(const SocketAddress& base)> is_as = [](const SocketAddress& base) {
     return base.ip.bytes[2] == 1;  // 192.0.1.x is A's, all others are B's.
   };
+  Duration delay = milliseconds(10);  // Of the wire, one way.
   std::size_t sent = 0;
   std::function<void(const Transmit&)> on_send = [](const Transmit&) {};
   std::vector<Event> a_events;
@@ -142,7 +143,7 @@ class Pairing {
         on_send(*transmit);
         const SocketAddress from = translate(transmit->local);
         if (!drop(from, transmit->remote)) {
-          wire_.emplace(now_ + milliseconds(10),
+          wire_.emplace(now_ + delay,
                         Datagram{from, transmit->remote, std::move(transmit->payload)});
         }
       }

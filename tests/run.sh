@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is needed, builds, and runs tests: sudo tests/run.sh [unit|fuzz-replay|sim|netns|package|lab|all]...
+# Installs what is needed, builds, and runs tests: sudo tests/run.sh [unit|fuzz-replay|sim|netns|package|lab|mutations|all]...
 #
 #   unit         formatting, layering, unit tests, the simulator, integration tests (debug build with sanitizers)
 #   fuzz-replay  every input the fuzzers have kept
@@ -8,7 +8,8 @@
 #   netns        whole programs in network namespaces, behind real NATs (root)
 #   package      the .deb packages in bare, booted Debian systems (root)
 #   lab          the laboratory proves itself: its NATs, delays and losses (root, two minutes)
-#   all          everything but lab; what runs without arguments
+#   mutations    known defects are brought back one at a time, and a test has to fail (a quarter of an hour and more)
+#   all          everything but lab and mutations; what runs without arguments
 #
 # The last line is "N passed, N failed, N skipped". Logs of failed netns tests are kept in build/netns-logs.
 set -euo pipefail
@@ -94,18 +95,18 @@ run_ctest() {
   count "$name" "$((total - bad - missed))" "$bad" "$missed"
 }
 
-# run_counted NAME COMMAND...: a test program whose last line is "N passed, N failed[, N skipped]...".
+# run_counted NAME COMMAND...: a test program whose last line is "N passed, N failed[, N skipped]...", or "N caught, N missed".
 run_counted() {
   local name=$1 last status=0
   shift
   heading "$name"
   "$@" 2>&1 | tee "build/$name.log" || status=1
   last=$(tail -n 1 "build/$name.log")
-  if [[ $last =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed(,\ ([0-9]+)\ skipped)? ]]; then
-    local bad=${BASH_REMATCH[2]}
+  if [[ $last =~ ^([0-9]+)\ (passed|caught),\ ([0-9]+)\ (failed|missed)(,\ ([0-9]+)\ skipped)? ]]; then
+    local bad=${BASH_REMATCH[3]}
     # It said that nothing failed and yet it did.
     if ((status && bad == 0)); then bad=1; fi
-    count "$name" "${BASH_REMATCH[1]}" "$bad" "${BASH_REMATCH[4]:-0}"
+    count "$name" "${BASH_REMATCH[1]}" "$bad" "${BASH_REMATCH[6]:-0}"
   else
     count "$name" 0 1 0
   fi
@@ -143,7 +144,7 @@ finish() {
 groups=("${@:-all}")
 for group in "${groups[@]}"; do
   case $group in
-    unit | fuzz-replay | sim | netns | package | lab | all) ;;
+    unit | fuzz-replay | sim | netns | package | lab | mutations | all) ;;
     -h | --help)
       usage
       exit 0
@@ -175,6 +176,7 @@ for group in "${groups[@]}"; do
     netns) run_netns ;;
     package) run_package ;;
     lab) run_counted lab "$python" tests/netns/lab.py selftest ;;
+    mutations) run_counted mutations nice tests/mutations/run.sh ;;
     all)
       run_unit
       run_fuzz_replay

@@ -133,6 +133,9 @@ TEST_F(AuthenticatorTest, TakesNoNonceOfAnotherAddressOrServer) {
   SocketAddress other = kClient;
   other.port += 1;
   EXPECT_EQ(Refusal(Request("alice", "wonderland", kNow, other)), ErrorCode::kStaleNonce);
+  other = kClient;
+  other.ip.bytes[3] ^= 1;
+  EXPECT_EQ(Refusal(Request("alice", "wonderland", kNow, other)), ErrorCode::kStaleNonce);
 
   const auto before = Request("alice", "wonderland");
   authenticator = Authenticator(Config(), random);

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/log.h"
 #include "ice/stun/attributes.h"
 #include "ice/stun/builder.h"
 #include "tests/support/fake_random.h"
@@ -145,6 +146,23 @@ class LinkTest : public ::testing::Test {
 
   std::multimap<TimePoint, std::function<void()>> wire_;
 };
+
+TEST_F(LinkTest, LogsNoCredentials) {
+  ::testing::internal::CaptureStderr();
+  log::Init(log::Level::kTrace);
+  Up();
+  const bool linked = RunUntil([this] { return BothHavePaths(); }, seconds(5));
+  log::Init(log::Level::kOff);
+  const std::string written = ::testing::internal::GetCapturedStderr();
+
+  ASSERT_TRUE(linked);
+  ASSERT_NE(written.find("is told to be at"), std::string::npos) << "nothing was logged";
+  for (const End* end : {&a_, &b_}) {
+    for (const Message& message : end->sent) {
+      EXPECT_TRUE(message.password.empty() || written.find(message.password) == std::string::npos);
+    }
+  }
+}
 
 TEST_F(LinkTest, FindsAPath) {
   a_.link->SetWanted(now_, true);
