@@ -54,6 +54,27 @@ TEST_F(StrictChecksTest, StartEveryFiftyMilliseconds) {
   }
 }
 
+TEST_F(StrictChecksTest, ABrokenFamilyHoldsUpNothing) {
+  Make(Role::kControlling);
+  agent().AddLocalCandidate(now_, Host("[2001:db8::1]:1000"));
+  AddRemote(Host("[2001:db8::2]:1000"));
+  AddRemote(Host("192.0.2.1:1000"));
+  Candidate reflexive = Host("203.0.113.1:1000");
+  reflexive.type = CandidateType::kServerReflexive;
+  reflexive.priority = ComputePriority(CandidateType::kServerReflexive, 65535);
+  AddRemote(reflexive);
+  Introduce();
+  const TimePoint start = now_;
+
+  Pass(milliseconds(400));
+
+  const auto requests = Requests();
+  const auto found = std::ranges::find_if(
+      requests, [&](const Sent& request) { return request.transmit.remote == reflexive.address; });
+  ASSERT_NE(found, requests.end());
+  EXPECT_EQ(found->when - start, milliseconds(50)) << "as it would be without IPv6";
+}
+
 TEST_F(StrictChecksTest, StartAsOftenAsTheOwnerSays) {
   Make(Role::kControlling,
        {.pace = Pace::kStandard, .renomination = false, .ta = milliseconds(20)});

@@ -1,6 +1,7 @@
 #include "ice/checklist.h"
 
 #include <algorithm>
+#include <array>
 
 namespace floe::ice {
 namespace {
@@ -238,10 +239,21 @@ Pair* Checklist::TakeNext(Tcp tcp) {
   if (Pair* pair = TakeTriggered()) {
     return pair;
   }
-  const auto next = std::ranges::find_if(pairs_, [&](const Pair& pair) {
+  std::array<bool, 4> tried{};  // By CandidateType.
+  for (const Pair& pair : pairs_) {
+    tried.at(static_cast<std::size_t>(pair.remote.type)) |=
+        pair.state != PairState::kWaiting && pair.state != PairState::kFrozen;
+  }
+  const auto may_go = [tcp](const Pair& pair) {
     return pair.state == PairState::kWaiting &&
            (tcp == Tcp::kToo || pair.local.base.transport == Transport::kUdp);
+  };
+  auto next = std::ranges::find_if(pairs_, [&](const Pair& pair) {
+    return may_go(pair) && !tried.at(static_cast<std::size_t>(pair.remote.type));
   });
+  if (next == pairs_.end()) {
+    next = std::ranges::find_if(pairs_, may_go);
+  }
   return next == pairs_.end() ? nullptr : &*next;
 }
 

@@ -136,7 +136,9 @@ class Checklist {
   /// Puts a pair into the triggered-check queue, RFC 8445 section 6.1.4.1.
   void Trigger(Pair& pair);
 
-  /// The pair to check next: triggered ones first, then the waiting one of the highest priority.
+  /// The pair to check next: triggered ones first, then one to each type of remote candidate, then
+  /// the rest, of each the waiting one of the highest priority. RFC 8445 section 6.1.4.2 goes by
+  /// priority alone, so that each address more, of a broken family too, would hold up what works.
   [[nodiscard]] Pair* TakeNext(Tcp tcp = Tcp::kToo);
   /// The same of the triggered ones alone.
   [[nodiscard]] Pair* TakeTriggered();

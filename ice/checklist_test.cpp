@@ -79,6 +79,23 @@ TEST(ChecklistTest, ChecksTriggeredPairsFirstThenTheHighestPriority) {
   EXPECT_EQ(order, "relay host srflx ");
 }
 
+TEST(ChecklistTest, ChecksOnePairToEachTypeBeforeTheRest) {
+  Checklist list(100);
+  list.AddLocal(Make("192.0.2.1:1"), Role::kControlling);
+  list.AddRemote(Make("198.51.100.1:1"), Role::kControlling);
+  list.AddRemote(Make("198.51.100.2:1"), Role::kControlling);
+  list.AddRemote(Make("198.51.100.3:1", CandidateType::kServerReflexive), Role::kControlling);
+  list.AddRemote(Make("198.51.100.4:1", CandidateType::kRelayed), Role::kControlling);
+
+  std::string order;
+  while (Pair* pair = list.TakeNext()) {
+    order += ToString(pair->remote.type);
+    order += ' ';
+    pair->state = PairState::kInProgress;
+  }
+  EXPECT_EQ(order, "host srflx relay host ");
+}
+
 // RFC 8445 section 6.1.2.6 and RFC 8838 section 10.
 TEST(ChecklistTest, OnePairOfAFoundationWaitsAndTheOthersAreFrozen) {
   Checklist list(100);
