@@ -100,6 +100,9 @@ void Link::RepeatCandidates(MessageKind kind) {
 }
 
 void Link::HandleDelivery(TimePoint now, Delivery delivery) {
+  if (delivery != Delivery::kDelivered && !messages_.empty()) {
+    return;  // What waits to be sent may arrive: an offer that was said again is not withdrawn.
+  }
   switch (delivery) {
     case Delivery::kDelivered:
       peer_offline_ = false;

@@ -147,6 +147,25 @@ class LinkTest : public ::testing::Test {
   std::multimap<TimePoint, std::function<void()>> wire_;
 };
 
+TEST_F(LinkTest, AnOfferSaidAgainOutlivesTheAnswerToTheOneBefore) {
+  End& winner = a_.key < b_.key ? a_ : b_;
+  End& other = &winner == &a_ ? b_ : a_;
+  winner.link->SetWanted(now_, true);
+  while (winner.link->PollMessage()) {
+  }
+  winner.link->HandleRendezvousUp(now_);                  // It says its offer again,
+  winner.link->HandleDelivery(now_, Delivery::kOffline);  // and hears what became of the first.
+  other.link->SetWanted(now_, true);
+  const auto crossing = other.link->PollMessage();
+  ASSERT_TRUE(crossing);
+
+  winner.link->HandleMessage(now_, *crossing);
+
+  while (const auto message = winner.link->PollMessage()) {
+    EXPECT_NE(message->kind, MessageKind::kAnswer) << "each would answer the other's offer";
+  }
+}
+
 TEST_F(LinkTest, LogsNoCredentials) {
   ::testing::internal::CaptureStderr();
   log::Init(log::Level::kTrace);
