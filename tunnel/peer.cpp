@@ -120,7 +120,7 @@ bool Peer::HandleTransport(TimePoint now, const TransportView& message) {
     ++context_.counters.unknown_index;
     return false;
   }
-  auto inner = session->Open(now, message);
+  auto inner = session->Open(now, context_.sealer, message);
   if (!inner) {
     Count(inner.error());
     return false;
@@ -252,7 +252,7 @@ Session* Peer::UsableSession(TimePoint now) const {
 }
 
 void Peer::SendTransport(TimePoint now, Session& session, Bytes inner) {
-  Emit(now, session.Seal(inner));
+  Emit(now, session.Seal(context_.sealer, inner));
   if (!inner.empty()) {
     timers_.HandleDataSent(now);
   }

@@ -24,6 +24,7 @@
 #include "tunnel/session_slots.h"
 #include "tunnel/tai64n.h"
 #include "tunnel/timers.h"
+#include "tunnel/transport.h"
 #include "tunnel/types.h"
 
 namespace floe::tunnel {
@@ -36,6 +37,7 @@ struct PeerContext {
   IndexTable& indices;
   Outbox& outbox;
   Counters& counters;
+  Sealer sealer;
   TimePoint start;
   std::chrono::nanoseconds unix_start;  // Unix time at `start`.
 };

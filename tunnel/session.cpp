@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "tunnel/transport.h"
 
 namespace floe::tunnel {
 
@@ -21,15 +20,12 @@ bool Session::CanSend(TimePoint now) const {
   return now < expires() && next_counter_ < kRejectAfterMessages;
 }
 
-std::vector<std::uint8_t> Session::Seal(Bytes inner) {
+std::vector<std::uint8_t> Session::Seal(Sealer& sealer, Bytes inner) {
   FLOE_CHECK(next_counter_ < kRejectAfterMessages);
-  std::vector<std::uint8_t> message(SealedSize(inner.size()));
-  tunnel::Seal(keys_.send, remote_index_, next_counter_, inner, message);
-  ++next_counter_;
-  return message;
+  return sealer.Seal(keys_.send, remote_index_, next_counter_++, inner);
 }
 
-Result<std::vector<std::uint8_t>, Session::OpenError> Session::Open(TimePoint now,
+Result<std::vector<std::uint8_t>, Session::OpenError> Session::Open(TimePoint now, Sealer& sealer,
                                                                     const TransportView& message) {
   const std::uint64_t counter = message.counter();
   if (now >= expires() || counter >= kRejectAfterMessages) {
@@ -40,13 +36,12 @@ Result<std::vector<std::uint8_t>, Session::OpenError> Session::Open(TimePoint no
   if (!received_.IsFresh(counter)) {
     return Fail(OpenError::kReplay);
   }
-  const Bytes sealed = message.encrypted_packet();
-  std::vector<std::uint8_t> inner(sealed.size() - kTagSize);
-  if (!tunnel::Open(keys_.receive, counter, sealed, inner)) {
+  auto inner = sealer.Open(keys_.receive, counter, message.encrypted_packet());
+  if (!inner) {
     return Fail(OpenError::kForged);
   }
   received_.Accept(counter);
-  return inner;
+  return *std::move(inner);
 }
 
 bool Session::WantsRekeyAfterSend(TimePoint now) const {

@@ -16,6 +16,7 @@
 #include "tunnel/messages.h"
 #include "tunnel/replay_window.h"
 #include "tunnel/symmetric_state.h"
+#include "tunnel/transport.h"
 
 namespace floe::tunnel {
 
@@ -36,10 +37,10 @@ class Session {
   [[nodiscard]] bool CanSend(TimePoint now) const;
 
   /// A whole transport message. Requires CanSend.
-  [[nodiscard]] std::vector<std::uint8_t> Seal(Bytes inner);
+  [[nodiscard]] std::vector<std::uint8_t> Seal(Sealer& sealer, Bytes inner);
 
   /// The inner packet with its padding.
-  [[nodiscard]] Result<std::vector<std::uint8_t>, OpenError> Open(TimePoint now,
+  [[nodiscard]] Result<std::vector<std::uint8_t>, OpenError> Open(TimePoint now, Sealer& sealer,
                                                                   const TransportView& message);
 
   /// Whether a handshake is due, to be asked after each Seal and each Open (section 6.2). By time,

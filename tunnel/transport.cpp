@@ -1,47 +1,53 @@
 #include "tunnel/transport.h"
 
 #include <algorithm>
-#include <array>
-#include <sodium.h>
-
-#include "base/check.h"
+#include <cstring>
 
 namespace floe::tunnel {
 namespace {
 
-using Nonce = std::array<std::uint8_t, crypto_aead_chacha20poly1305_ietf_NPUBBYTES>;
+/// Room for `size` bytes, and around them what a cipher needs. Grows, and keeps what it has.
+MutableBytes MakeRoom(std::vector<std::uint8_t>& buffer, std::size_t size) {
+  const std::size_t wanted = kCipherHeadroom + size + kCipherSlack;
+  if (buffer.size() < wanted) {
+    buffer.resize(wanted);
+  }
+  return MutableBytes(buffer).subspan(kCipherHeadroom, size);
+}
 
-// 4 bytes of zero, then the counter, little-endian.
-Nonce NonceOf(std::uint64_t counter) {
-  Nonce nonce{};
-  StoreLe<std::uint64_t>(nonce, 4, counter);
-  return nonce;
+void Copy(Bytes from, MutableBytes to) {
+  if (!from.empty()) {
+    std::memcpy(to.data(), from.data(), from.size());  // Which std::copy is not, of spans.
+  }
 }
 
 }  // namespace
 
-void Seal(const DerivedKey& key, std::uint32_t receiver, std::uint64_t counter, Bytes inner,
-          MutableBytes out) {
-  FLOE_CHECK(out.size() == SealedSize(inner.size()));
-  WriteMessageType(out, MessageType::kTransport);
-  StoreLe<std::uint32_t>(out, transport::kReceiver, receiver);
-  StoreLe<std::uint64_t>(out, transport::kCounter, counter);
-
-  const MutableBytes packet = out.subspan(transport::kPacket);
-  const MutableBytes padded = packet.first(PaddedSize(inner.size()));
-  std::ranges::copy(inner, padded.begin());
+std::vector<std::uint8_t> Sealer::Seal(const DerivedKey& key, std::uint32_t receiver,
+                                       std::uint64_t counter, Bytes inner) {
+  const MutableBytes padded = MakeRoom(in_, PaddedSize(inner.size()));
+  Copy(inner, padded);
   std::ranges::fill(padded.subspan(inner.size()), std::uint8_t{0});
-  const Nonce nonce = NonceOf(counter);
-  crypto_aead_chacha20poly1305_ietf_encrypt(packet.data(), nullptr, padded.data(), padded.size(),
-                                            nullptr, 0, nullptr, nonce.data(), key.data());
+  const MutableBytes sealed = MakeRoom(out_, padded.size() + kTagSize);
+  cipher_.Seal(key, counter, padded, sealed);
+
+  std::vector<std::uint8_t> message(SealedSize(inner.size()));
+  WriteMessageType(message, MessageType::kTransport);
+  StoreLe<std::uint32_t>(message, transport::kReceiver, receiver);
+  StoreLe<std::uint64_t>(message, transport::kCounter, counter);
+  Copy(sealed, MutableBytes(message).subspan(transport::kPacket));
+  return message;
 }
 
-bool Open(const DerivedKey& key, std::uint64_t counter, Bytes sealed, MutableBytes out) {
-  FLOE_CHECK(sealed.size() == out.size() + kTagSize);
-  const Nonce nonce = NonceOf(counter);
-  return crypto_aead_chacha20poly1305_ietf_decrypt(out.data(), nullptr, nullptr, sealed.data(),
-                                                   sealed.size(), nullptr, 0, nonce.data(),
-                                                   key.data()) == 0;
+std::optional<std::vector<std::uint8_t>> Sealer::Open(const DerivedKey& key, std::uint64_t counter,
+                                                      Bytes sealed) {
+  const MutableBytes in = MakeRoom(in_, sealed.size());
+  Copy(sealed, in);
+  const MutableBytes plain = MakeRoom(out_, sealed.size() - kTagSize);
+  if (!cipher_.Open(key, counter, in, plain)) {
+    return std::nullopt;
+  }
+  return std::vector<std::uint8_t>(plain.data(), plain.data() + plain.size());
 }
 
 }  // namespace floe::tunnel

@@ -1,5 +1,4 @@
-// Seal and open: one inner packet into one transport message, and back. Free of any state, so that
-// whoever carries packets may call them on any thread.
+// Seal and open: one inner packet into one transport message, and back.
 //
 // Source: the WireGuard paper section 5.4.6.
 
@@ -7,8 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <vector>
 
 #include "base/bytes.h"
+#include "tunnel/cipher.h"
 #include "tunnel/messages.h"
 #include "tunnel/symmetric_state.h"
 
@@ -26,14 +28,27 @@ inline constexpr std::size_t kPaddingMultiple = 16;  // bytes
   return transport::kPacket + PaddedSize(size) + kTagSize;
 }
 
-/// Writes a whole transport message. `out` is SealedSize(inner.size()) bytes and does not overlap
-/// `inner`: the caller has checked. A counter must not be used twice with one key.
-void Seal(const DerivedKey& key, std::uint32_t receiver, std::uint64_t counter, Bytes inner,
-          MutableBytes out);
+/// Seals and opens with one cipher, in buffers that have the room it needs. For one thread.
+class Sealer {
+ public:
+  /// `cipher` outlives it.
+  explicit Sealer(const Cipher& cipher) : cipher_(cipher) {}
 
-/// Writes the inner packet and its padding to `out`, which is a tag shorter than `sealed`. False if
-/// `sealed` is not authentic; then nothing in `out` is of use.
-[[nodiscard]] bool Open(const DerivedKey& key, std::uint64_t counter, Bytes sealed,
-                        MutableBytes out);
+  [[nodiscard]] const Cipher& cipher() const { return cipher_; }
+
+  /// A whole transport message. A counter must not be used twice with one key.
+  [[nodiscard]] std::vector<std::uint8_t> Seal(const DerivedKey& key, std::uint32_t receiver,
+                                               std::uint64_t counter, Bytes inner);
+
+  /// The inner packet and its padding. Nothing if `sealed`, which is at least a tag, is not
+  /// authentic.
+  [[nodiscard]] std::optional<std::vector<std::uint8_t>> Open(const DerivedKey& key,
+                                                              std::uint64_t counter, Bytes sealed);
+
+ private:
+  const Cipher& cipher_;
+  std::vector<std::uint8_t> in_;
+  std::vector<std::uint8_t> out_;
+};
 
 }  // namespace floe::tunnel

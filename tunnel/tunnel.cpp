@@ -24,7 +24,7 @@ std::optional<T> PopFront(std::deque<T>& queue) {
 }  // namespace
 
 Tunnel::Tunnel(TimePoint now, PrivateKey key, std::chrono::nanoseconds unix_time,
-               RandomSource& random)
+               RandomSource& random, const Cipher& cipher)
     : local_(std::move(key)),
       context_(new PeerContext{
           .local = local_,
@@ -33,6 +33,7 @@ Tunnel::Tunnel(TimePoint now, PrivateKey key, std::chrono::nanoseconds unix_time
           .indices = indices_,
           .outbox = outbox_,
           .counters = counters_,
+          .sealer = Sealer(cipher),
           .start = now,
           .unix_start = unix_time,
       }) {}

@@ -21,6 +21,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "tunnel/allowed_ips.h"
+#include "tunnel/cipher.h"
 #include "tunnel/counters.h"
 #include "tunnel/identity.h"
 #include "tunnel/index_table.h"
@@ -35,8 +36,10 @@ struct PeerContext;
 class Tunnel {
  public:
   /// `unix_time` counts from 1970 and is that of `now`. The timestamps of initiations run on from
-  /// it with the monotonic clock, so they never go back while we run. `random` outlives the tunnel.
-  Tunnel(TimePoint now, PrivateKey key, std::chrono::nanoseconds unix_time, RandomSource& random);
+  /// it with the monotonic clock, so they never go back while we run. `random` and `cipher` outlive
+  /// the tunnel.
+  Tunnel(TimePoint now, PrivateKey key, std::chrono::nanoseconds unix_time, RandomSource& random,
+         const Cipher& cipher = ReferenceCipher());
   ~Tunnel();
 
   Tunnel(const Tunnel&) = delete;

@@ -42,7 +42,7 @@ Engine::Engine(TimePoint now, std::chrono::nanoseconds unix_time, EngineConfig c
       gatherer_(random),
       mdns_(random),
       mapper_(MapperConfig(config_)),
-      tunnel_(now, config_.private_key.Clone(), unix_time, random),
+      tunnel_(now, config_.private_key.Clone(), unix_time, random, *config_.cipher),
       courier_(config_.private_key, public_key_, config_.rendezvous, random),
       pinger_(random) {
   SetHidden({});

@@ -57,6 +57,7 @@ struct EngineConfig {
   bool nat_pmp = true;            // ...and by this. Which routers, SetGateways() says.
   std::vector<signaling::Url> rendezvous;
   std::vector<PeerConfig> peers;
+  const tunnel::Cipher* cipher = &tunnel::ReferenceCipher();  // Outlives the engine.
 };
 
 /// STUN and TURN servers with their addresses resolved.

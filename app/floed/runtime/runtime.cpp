@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/uv/sd_notify.h"
+#include "tunnel/cipher.h"
 
 namespace floe::daemon {
 namespace {
@@ -39,6 +40,17 @@ engine::PathPolicy ToPolicy(const config::PathsConfig& paths) {
                                                              : engine::PathPolicy::kAll;
 }
 
+/// The cipher to use, once it has been seen to give the right bytes on this machine.
+const tunnel::Cipher& ChooseCipher() {
+  const tunnel::Cipher& cipher = *tunnel::AllCiphers().front();
+  if (tunnel::AgreesWithReference(cipher)) {
+    return cipher;
+  }
+  log::Warn("cipher {} gives wrong bytes on this machine; using {}", cipher.name(),
+            tunnel::ReferenceCipher().name());
+  return tunnel::ReferenceCipher();
+}
+
 engine::EngineConfig ToEngineConfig(const config::Config& config) {
   engine::EngineConfig result{
       .name = config.node.name,
@@ -47,7 +59,8 @@ engine::EngineConfig ToEngineConfig(const config::Config& config) {
       .tell_public_only = config.paths.privacy == config::Privacy::kDefaultRoute,
       .port_prediction = config.paths.port_prediction,
       .pcp = config.paths.pcp,
-      .nat_pmp = config.paths.nat_pmp};
+      .nat_pmp = config.paths.nat_pmp,
+      .cipher = &ChooseCipher()};
   for (const config::InterfaceAddress& address : config.node.addresses) {
     result.addresses.push_back(address.ip);
   }
