@@ -43,7 +43,10 @@ constexpr std::size_t kMaxPayload = 65'000;      // bytes; fits in a datagram wi
 }  // namespace
 
 Server::Server(ServerConfig config, RandomSource& random)
-    : config_(std::move(config)), random_(random), authenticator_(std::move(config_.auth), random) {
+    : config_(std::move(config)),
+      random_(random),
+      authenticator_(std::move(config_.auth), random),
+      unproven_(random) {
   FLOE_CHECK(config_.ports.first != 0 && config_.ports.first <= config_.ports.last);
 }
 
@@ -70,6 +73,9 @@ void Server::HandleDatagram(TimePoint now, const SocketAddress& client, const So
     return;
   }
   if (message->method() == Method::kBinding) {
+    if (!MayAnswerUnproven(now, client)) {
+      return;
+    }
     if (auto answer = stun::AnswerBinding(*message, client)) {
       Send(tuple, *std::move(answer));
     }
@@ -93,7 +99,9 @@ void Server::HandleRequest(Request request) {
   const std::string known = allocation == nullptr ? std::string() : allocation->username;
   auto identity = authenticator_.Check(request.now, request.message, request.tuple.client, known);
   if (!identity) {
-    Refuse(request, identity.error());
+    if (MayAnswerUnproven(request.now, request.tuple.client)) {
+      Refuse(request, identity.error());
+    }
     return;
   }
   request.identity = *std::move(identity);
@@ -245,6 +253,12 @@ void Server::Refuse(const Request& request, ErrorCode code,
     response.AddFingerprint();
   }
   Send(request.tuple, response.Take());
+}
+
+bool Server::MayAnswerUnproven(TimePoint now, const SocketAddress& client) {
+  const bool may = unproven_.Take(now, client.ip);
+  stats_.limited += may ? 0U : 1U;
+  return may;
 }
 
 void Server::Send(const FiveTuple& tuple, std::vector<std::uint8_t> payload) {

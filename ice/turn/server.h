@@ -19,6 +19,7 @@
 #include "ice/stun/message.h"
 #include "ice/turn/allocation_table.h"
 #include "ice/turn/authenticator.h"
+#include "ice/turn/source_limit.h"
 
 namespace floe::ice::turn {
 
@@ -63,6 +64,7 @@ using ServerAction = std::variant<OpenRelay, CloseRelay>;
 struct ServerStats {
   std::uint64_t dropped = 0;          // Malformed, or for nobody.
   std::uint64_t refused = 0;          // Error responses, challenges included.
+  std::uint64_t limited = 0;          // Not answered: too many of one source (SourceLimit).
   std::uint64_t relayed_packets = 0;  // Both directions.
   std::uint64_t relayed_bytes = 0;    // Payload.
 };
@@ -133,11 +135,14 @@ class Server {
   void Succeed(const Request& request);
   void Refuse(const Request& request, stun::ErrorCode code,
               const std::vector<stun::AttributeType>& unknown = {});
+  /// Whether a source that has proved nothing is to be answered; if not, that is counted.
+  [[nodiscard]] bool MayAnswerUnproven(TimePoint now, const SocketAddress& client);
   void Send(const FiveTuple& tuple, std::vector<std::uint8_t> payload);
 
   ServerConfig config_;
   RandomSource& random_;
   Authenticator authenticator_;
+  SourceLimit unproven_;  // Answers to those who have not proved who they are.
   AllocationTable allocations_;
   std::deque<ServerTransmit> transmits_;
   std::deque<ServerAction> actions_;

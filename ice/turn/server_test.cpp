@@ -474,5 +474,28 @@ TEST_F(TurnServerTest, KeepsNothingForWhoHasNotProvedHimself) {
   EXPECT_EQ(server->NextTimeout(), std::nullopt);
 }
 
+TEST_F(TurnServerTest, LimitsAnswersToASourceThatHasProvedNothing) {
+  constexpr int kAsked = 100;
+  for (std::uint16_t port = 1; port <= kAsked; ++port) {
+    Give(AllocateRequest().Take(), {.ip = kBob.ip, .port = port});
+    Give(Request(Method::kBinding).Take(), {.ip = kBob.ip, .port = port});
+  }
+  int answers = 0;
+  while (!Answer().empty()) {
+    ++answers;
+  }
+
+  EXPECT_EQ(answers, SourceLimit::kBurst);
+  EXPECT_EQ(server->stats().limited, 2U * kAsked - SourceLimit::kBurst);
+}
+
+TEST_F(TurnServerTest, AnswersWhoHasProvedHimselfAsOftenAsHeAsks) {
+  Allocate();
+
+  for (int i = 0; i < 2 * SourceLimit::kBurst; ++i) {
+    EXPECT_EQ(Permit(kPeer), kNoError);
+  }
+}
+
 }  // namespace
 }  // namespace floe::ice::turn
