@@ -190,6 +190,11 @@ void Peer::Handle(TimePoint now, Timers::Expiry expiry) {
       return;
     case Timers::Expiry::kSessionExpired:
       stats_.has_session = false;
+      slots_.DropExpired(now);
+      std::erase_if(pending_, [now](const PendingInitiation& initiation) {
+        return now - initiation.sent >= kResponseDeadline;
+      });
+      pending_.shrink_to_fit();
       context_.outbox.events.emplace_back(SessionExpired{id_});
       return;
     case Timers::Expiry::kEraseKeys:
@@ -202,7 +207,7 @@ void Peer::Handle(TimePoint now, Timers::Expiry expiry) {
 void Peer::GiveUp() {
   log::Debug("tunnel: peer {} does not answer", id_);
   context_.counters.undeliverable_packet += queue_.size();
-  queue_.clear();
+  queue_.Clear();
   pending_.clear();
   context_.outbox.events.emplace_back(HandshakeGaveUp{id_});
 }
@@ -267,17 +272,16 @@ void Peer::SendQueue(TimePoint now) {
     if (session == nullptr) {
       return;
     }
-    SendTransport(now, *session, queue_.front());
-    queue_.pop_front();
+    SendTransport(now, *session, *queue_.Poll());
   }
 }
 
 void Peer::Enqueue(Bytes inner) {
   if (queue_.size() == kMaxQueuedPackets) {
-    queue_.pop_front();
+    static_cast<void>(queue_.Poll());
     ++context_.counters.queue_overflow;
   }
-  queue_.emplace_back(inner.begin(), inner.end());
+  queue_.Push({inner.begin(), inner.end()});
 }
 
 void Peer::Emit(TimePoint now, std::vector<std::uint8_t> bytes) {

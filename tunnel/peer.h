@@ -6,12 +6,12 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/fifo.h"
 #include "base/random.h"
 #include "base/time.h"
 #include "tunnel/allowed_ips.h"
@@ -113,7 +113,7 @@ class Peer {
   SessionSlots slots_;
   Timers timers_;
   std::vector<PendingInitiation> pending_;  // Oldest first.
-  std::deque<std::vector<std::uint8_t>> queue_;
+  Fifo<std::vector<std::uint8_t>> queue_;
 
   std::optional<TimePoint> initiation_sent_;
   std::chrono::nanoseconds timestamp_sent_{0};  // Unix time in our last initiation.

@@ -18,11 +18,14 @@ bool ReplayWindow::IsFresh(std::uint64_t counter) const {
   if (highest_ - counter > kReach) {
     return false;
   }
-  return (seen_[counter / 64 % kWords] & BitOf(counter)) == 0;
+  return (seen_[counter / 64 % seen_.size()] & BitOf(counter)) == 0;
 }
 
 void ReplayWindow::Accept(std::uint64_t counter) {
   const std::uint64_t word = counter / 64;
+  if (word > 0) {
+    seen_.resize(kWords);
+  }
   if (counter > highest_) {
     // The words between the old highest and this one held counters that go out of reach.
     const std::uint64_t highest_word = highest_ / 64;
@@ -32,7 +35,7 @@ void ReplayWindow::Accept(std::uint64_t counter) {
     }
     highest_ = counter;
   }
-  seen_[word % kWords] |= BitOf(counter);
+  seen_[word % seen_.size()] |= BitOf(counter);
 }
 
 }  // namespace floe::tunnel

@@ -5,9 +5,9 @@
 
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace floe::tunnel {
 
@@ -27,7 +27,9 @@ class ReplayWindow {
  private:
   static constexpr std::size_t kWords = kBits / 64;
 
-  std::array<std::uint64_t, kWords> seen_{};  // A ring of bits.
+  // A ring of bits. Of kWords, but one is enough for the first 64 counters: most sessions of a peer
+  // that is idle see no more.
+  std::vector<std::uint64_t> seen_ = std::vector<std::uint64_t>(1);
   std::uint64_t highest_ = 0;
 };
 

@@ -113,7 +113,15 @@ void SessionSlots::Retire(std::unique_ptr<Session> session) {
 }
 
 void SessionSlots::DropExpired(TimePoint now) {
-  std::erase_if(retired_, [&](const auto& session) { return session->expires() <= now; });
+  const auto is_expired = [now](const auto& session) {
+    return session && session->expires() <= now;
+  };
+  for (auto* session : {&current_, &next_}) {
+    if (is_expired(*session)) {
+      session->reset();
+    }
+  }
+  std::erase_if(retired_, is_expired);
 }
 
 void SessionSlots::Clear() {

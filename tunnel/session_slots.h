@@ -41,6 +41,9 @@ class SessionSlots {
   /// The session to send on, which may be too old for it; or null.
   [[nodiscard]] Session* current() const { return current_.get(); }
 
+  /// Forgets the sessions that are too old to send or receive on.
+  void DropExpired(TimePoint now);
+
   void Clear();
 
  private:
@@ -52,7 +55,6 @@ class SessionSlots {
   [[nodiscard]] bool IsPreferredByPeer(TimePoint now, const Session& session) const;
   void TakeFromRetired(const Session& session);
   void Retire(std::unique_ptr<Session> session);
-  void DropExpired(TimePoint now);
 
   CrossingWinner winner_;
   std::unique_ptr<Session> current_;
