@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <sodium.h>
 #include <string>
 #include <utility>
@@ -61,6 +62,25 @@ class Secret {
  private:
   std::array<std::uint8_t, N> bytes_{};
 };
+
+/// Memory of `Upstream` that is zeroed before it is given back.
+template <typename T, typename Upstream = std::allocator<T>>
+struct WipingAllocator {
+  using value_type = T;
+
+  [[nodiscard]] T* allocate(std::size_t count) { return Upstream().allocate(count); }
+
+  void deallocate(T* memory, std::size_t count) {
+    sodium_memzero(memory, count * sizeof(T));
+    Upstream().deallocate(memory, count);
+  }
+
+  bool operator==(const WipingAllocator& /*other*/) const = default;
+};
+
+/// A secret that several need a copy of, such as an ICE password: each copy is wiped when it goes.
+/// Less than 16 characters are kept within the object, where they are not.
+using WipedText = std::basic_string<char, std::char_traits<char>, WipingAllocator<char>>;
 
 /// A byte string of any length with the same care. Used for passwords, which have no fixed size.
 class SecretString {

@@ -1,7 +1,9 @@
 #include "base/secret.h"
 
+#include <algorithm>
 #include <array>
 #include <gtest/gtest.h>
+#include <string>
 #include <utility>
 
 namespace floe {
@@ -23,6 +25,25 @@ TEST(SecretTest, ComparesByValue) {
 TEST(SecretTest, CannotBeCopiedByAccident) {
   static_assert(!std::is_copy_constructible_v<Secret<32>>);
   static_assert(!std::is_copy_constructible_v<SecretString>);
+}
+
+/// Gives out one block, which can still be looked at when it was given back.
+struct OneBlock {
+  static inline std::array<char, 64> block{};
+
+  static char* allocate(std::size_t /*count*/) { return block.data(); }
+
+  static void deallocate(char* /*memory*/, std::size_t /*count*/) {}
+};
+
+TEST(WipingAllocatorTest, ZeroesTheTextWhenItGoes) {
+  {
+    const std::basic_string<char, std::char_traits<char>, WipingAllocator<char, OneBlock>> text(
+        40, 'x');
+    EXPECT_EQ(std::ranges::count(OneBlock::block, 'x'), 40);
+  }
+
+  EXPECT_EQ(std::ranges::count(OneBlock::block, 'x'), 0);
 }
 
 }  // namespace

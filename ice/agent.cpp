@@ -9,14 +9,14 @@
 namespace floe::ice {
 namespace {
 
-std::string RandomIceChars(RandomSource& random, std::size_t size) {
+WipedText RandomIceChars(RandomSource& random, std::size_t size) {
   constexpr std::string_view kAlphabet =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::vector<std::uint8_t> bytes(size);
-  random.Fill(bytes);
-  std::string text;
-  for (const std::uint8_t byte : bytes) {
-    text += kAlphabet[byte % kAlphabet.size()];
+  WipedText text(size, ' ');
+  for (char& letter : text) {
+    std::array<std::uint8_t, 1> byte{};
+    random.Fill(byte);
+    letter = kAlphabet[byte[0] % kAlphabet.size()];
   }
   return text;
 }
@@ -73,7 +73,7 @@ std::string_view ToString(AgentError error) {
 }
 
 Credentials MakeCredentials(RandomSource& random) {
-  return {.ufrag = RandomIceChars(random, 8), .password = RandomIceChars(random, 32)};
+  return {.ufrag = std::string(RandomIceChars(random, 8)), .password = RandomIceChars(random, 32)};
 }
 
 Agent::Agent(TimePoint now, const AgentConfig& config, RandomSource& random)
@@ -191,15 +191,15 @@ const Pair* Agent::nominated() const {
 }
 
 Path Agent::PathOf(const Pair& pair) const {
-  return {.local = pair.local.base,
-          .remote = pair.remote.address,
+  return {.local = pair.local->base,
+          .remote = pair.remote->address,
           .local_type = pair.local_type,
-          .remote_type = pair.remote.type};
+          .remote_type = pair.remote->type};
 }
 
 Candidate Agent::LocalCandidateOf(const Pair& pair) const {
-  if (!pair.valid || pair.local_type == pair.local.type) {
-    return pair.local;
+  if (!pair.valid || pair.local_type == pair.local->type) {
+    return *pair.local;
   }
   const auto known = std::ranges::find(reflexive_, pair.mapped, &Candidate::address);
   if (known != reflexive_.end()) {
@@ -207,12 +207,12 @@ Candidate Agent::LocalCandidateOf(const Pair& pair) const {
   }
   return {.type = CandidateType::kPeerReflexive,
           .address = pair.mapped,
-          .base = pair.local.base,
+          .base = pair.local->base,
           .priority = pair.valid_local_priority,
-          .foundation = ComputeFoundation(CandidateType::kPeerReflexive, pair.local.base.ip,
-                                          pair.remote.address.ip, pair.mapped.transport),
-          .related = pair.local.base,
-          .tcp_type = pair.local.tcp_type,
+          .foundation = ComputeFoundation(CandidateType::kPeerReflexive, pair.local->base.ip,
+                                          pair.remote->address.ip, pair.mapped.transport),
+          .related = pair.local->base,
+          .tcp_type = pair.local->tcp_type,
           .signalled = false};
 }
 
@@ -250,25 +250,15 @@ void Agent::SetState(State state) {
   }
   FLOE_CHECK(IsTransition(state_, state));
   state_ = state;
-  events_.emplace_back(StateChanged{state});
+  events_.Push(StateChanged{state});
 }
 
 std::optional<Transmit> Agent::PollTransmit() {
-  if (transmits_.empty()) {
-    return std::nullopt;
-  }
-  Transmit transmit = std::move(transmits_.front());
-  transmits_.pop_front();
-  return transmit;
+  return transmits_.Poll();
 }
 
 std::optional<Event> Agent::PollEvent() {
-  if (events_.empty()) {
-    return std::nullopt;
-  }
-  Event event = std::move(events_.front());
-  events_.pop_front();
-  return event;
+  return events_.Poll();
 }
 
 std::optional<TimePoint> Agent::NextTimeout() const {

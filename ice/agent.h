@@ -9,8 +9,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,8 +16,10 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/fifo.h"
 #include "base/random.h"
 #include "base/result.h"
+#include "base/secret.h"
 #include "base/socket_address.h"
 #include "base/time.h"
 #include "ice/candidate.h"
@@ -49,8 +49,8 @@ enum class State : std::uint8_t { kNew, kChecking, kConnected, kDisconnected, kF
 [[nodiscard]] std::string_view ToString(State state);
 
 struct Credentials {
-  std::string ufrag;     // 4 to 256 ice-chars, RFC 8839 section 5.4.
-  std::string password;  // 22 to 256 ice-chars.
+  std::string ufrag;   // 4 to 256 ice-chars, RFC 8839 section 5.4.
+  WipedText password;  // 22 to 256 ice-chars.
 
   bool operator==(const Credentials&) const = default;
 };
@@ -236,6 +236,7 @@ class Agent {
  private:
   /// A request whose answer would still count, RFC 8489 section 6.2.1.
   struct Request {
+    stun::TransactionId id;
     PairId pair;
     TimePoint sent;
     TimePoint expires;
@@ -264,6 +265,7 @@ class Agent {
   void HandlePairTimeout(TimePoint now, Pair& pair);
   void HandleCheckTimeout(TimePoint now, Pair& pair);
   void HandleProbeTimeout(TimePoint now, Pair& pair);
+  void ProbeOthers(TimePoint now, const Pair& silent);
   void HandleConsentTimeout(TimePoint now, Pair& pair);
   void FailCheck(TimePoint now, Pair& pair);
   void LoseConsent(TimePoint now, Pair& pair);
@@ -332,8 +334,7 @@ class Agent {
   std::optional<TimePoint> tcp_from_;    // Before, no connection is made for a check.
   bool local_ended_ = false;             // End of candidates.
   bool remote_ended_ = false;
-  std::map<stun::TransactionId, Request> requests_;
-  std::deque<std::pair<TimePoint, stun::TransactionId>> request_order_;
+  std::vector<Request> requests_;    // Oldest first.
   std::optional<PairId> selected_;   // Carries the data.
   std::optional<PairId> nominated_;  // What the controlling side chose, once both know.
   std::uint32_t nomination_ = 0;     // The last value of NOMINATION sent or followed.
@@ -344,8 +345,8 @@ class Agent {
   std::optional<Path> way_back_;
   std::uint32_t learned_ = 0;  // Candidates of the peer, for their foundations.
   AgentCounters counters_;
-  std::deque<Transmit> transmits_;
-  std::deque<Event> events_;
+  Fifo<Transmit> transmits_;
+  Fifo<Event> events_;
 };
 
 }  // namespace floe::ice

@@ -18,7 +18,7 @@ constexpr Duration kFastRto = milliseconds(100);
 constexpr Duration kMaxFastGap = seconds(3);
 constexpr std::uint32_t kFastSends = 8;   // Over 9 s
 constexpr std::uint32_t kRetrySends = 4;  // Over 1.5 s, for a pair that has failed before
-constexpr std::size_t kMaxRequests = 1000;
+constexpr std::ptrdiff_t kMaxRequests = 1000;
 constexpr std::size_t kWarmPerClass = 2;  // Direct paths, and relayed ones, that are kept open.
 
 constexpr Duration kProbeWhileSending = milliseconds(2500);
@@ -33,12 +33,12 @@ constexpr std::array<Duration, 6> kRetryDelays{seconds(1), seconds(2),  seconds(
 constexpr Duration kUnwantedDelay = seconds(60);
 
 bool IsTcp(const Pair& pair) {
-  return pair.local.base.transport == Transport::kTcp;
+  return pair.local->base.transport == Transport::kTcp;
 }
 
 /// A connection that came from the peer, which alone can make it again.
 bool IsPeersToMake(const Pair& pair) {
-  return pair.local.tcp_type == TcpType::kPassive;
+  return pair.local->tcp_type == TcpType::kPassive;
 }
 
 }  // namespace
@@ -64,6 +64,7 @@ void Agent::HandleUnreachable(TimePoint now, const SocketAddress& local,
     pair->sends = std::max(pair->sends, kSuspectProbes);
     pair->first_send = now - kSuspectAfterWithData;
     pair->wake = now + kMinProbeGap;
+    ProbeOthers(now, *pair);
     Reselect(now);
   }
 }
@@ -192,8 +193,8 @@ void Agent::HandlePairTimeout(TimePoint now, Pair& pair) {
     case PairState::kFailed: {
       const Pair* current = selected();
       if (current == nullptr || !IsAlive(*current) ||
-          TierOf(pair.local.type, pair.remote.type, pair.local.base.transport,
-                 pair.local.relay_transport) < current->tier()) {
+          TierOf(pair.local->type, pair.remote->type, pair.local->base.transport,
+                 pair.local->relay_transport) < current->tier()) {
         checklist_.Trigger(pair);
         WakeChecks(now);
       } else {
@@ -257,6 +258,21 @@ void Agent::HandleProbeTimeout(TimePoint now, Pair& pair) {
   SendRequest(now, pair);
   const Duration gap = std::max(2 * pair.rtt, kMinProbeGap);
   pair.wake = now + (pair.sends > 4 ? std::max(gap, kSlowProbeGap) : gap);
+  constexpr std::uint32_t kOneIsLost = 2;
+  if (selected_ == pair.id && pair.sends == kOneIsLost) {
+    ProbeOthers(now, pair);
+  }
+}
+
+/// What the path in use suffers from may have hit the others as well: those that stand by are asked
+/// at once, so that by the time it is given up the data goes where an answer has just come from,
+/// and not to one dead path after the other.
+void Agent::ProbeOthers(TimePoint now, const Pair& silent) {
+  for (Pair& other : checklist_.pairs()) {
+    if (other.id != silent.id && other.valid && other.sends == 0) {
+      other.wake = now;
+    }
+  }
 }
 
 /// RFC 7675 section 5.1: each check is a transaction of its own and is not repeated. Until a pair
@@ -311,10 +327,12 @@ Duration Agent::ProbeInterval(TimePoint now, const Pair& pair) {
 }
 
 void Agent::ForgetOldRequests(TimePoint now) {
-  while (!request_order_.empty() &&
-         (now >= request_order_.front().first || requests_.size() > kMaxRequests)) {
-    requests_.erase(request_order_.front().second);
-    request_order_.pop_front();
+  std::erase_if(requests_, [now](const Request& request) { return now >= request.expires; });
+  if (std::ssize(requests_) > kMaxRequests) {
+    requests_.erase(requests_.begin(), requests_.end() - kMaxRequests);
+  }
+  if (requests_.capacity() > 2 * requests_.size()) {
+    requests_.shrink_to_fit();  // There were many once, and there may be a thousand agents.
   }
 }
 

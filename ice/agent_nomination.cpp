@@ -60,7 +60,7 @@ void Agent::Reselect(TimePoint now) {
     selected_.reset();
     path_.reset();
     if (before) {
-      events_.emplace_back(PathChanged{std::nullopt});
+      events_.Push(PathChanged{std::nullopt});
       patience_ends_ = now + kPatience;
       SetState(State::kDisconnected);
       HandleNetworkChange(now);  // Nothing left to lose: try all there is.
@@ -71,7 +71,7 @@ void Agent::Reselect(TimePoint now) {
   selected_ = pair.id;
   path_ = PathOf(pair);
   if (!before || before->local != path_->local || before->remote != path_->remote) {
-    events_.emplace_back(PathChanged{path_});
+    events_.Push(PathChanged{path_});
     if (!is_strict()) {
       pair.wake = std::min(pair.wake.value_or(TimePoint::max()), now + kMinProbeGap);
     }
@@ -179,7 +179,7 @@ void Agent::SetNominated(Pair& pair) {
   }
   nominated_ = pair.id;
   nominated_once_ = true;
-  events_.emplace_back(Nominated{PathOf(pair)});
+  events_.Push(Nominated{PathOf(pair)});
   if (is_strict()) {
     checklist_.CancelAllBut(pair);
   }

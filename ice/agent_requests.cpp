@@ -161,7 +161,7 @@ void Agent::Respond(const SocketAddress& local, const SocketAddress& remote,
   builder.AddAddress(AttributeType::kXorMappedAddress, remote)
       .AddIntegrity(AsBytes(config_.local.password))
       .AddFingerprint();
-  transmits_.push_back({local, remote, builder.Take()});
+  transmits_.Push({local, remote, builder.Take()});
 }
 
 void Agent::RespondError(const SocketAddress& local, const SocketAddress& remote,
@@ -172,7 +172,7 @@ void Agent::RespondError(const SocketAddress& local, const SocketAddress& remote
     builder.AddUnknownAttributes(stun::UnknownRequired(request, kKnownAttributes));
   }
   builder.AddIntegrity(AsBytes(config_.local.password)).AddFingerprint();
-  transmits_.push_back({local, remote, builder.Take()});
+  transmits_.Push({local, remote, builder.Take()});
 }
 
 }  // namespace floe::ice

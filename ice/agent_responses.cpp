@@ -56,7 +56,7 @@ void Agent::SendRequest(TimePoint now, Pair& pair, Repeat repeat) {
   const stun::TransactionId id = MakeTransactionId(tag_, random_);
   stun::Builder builder(stun::Class::kRequest, stun::Method::kBinding, id);
   builder.AddText(AttributeType::kUsername, remote_->ufrag + ':' + config_.local.ufrag)
-      .AddU32(AttributeType::kPriority, ReflexivePriority(pair.local))
+      .AddU32(AttributeType::kPriority, ReflexivePriority(*pair.local))
       .AddU64(role_ == Role::kControlling ? AttributeType::kIceControlling
                                           : AttributeType::kIceControlled,
               tie_breaker_);
@@ -72,13 +72,13 @@ void Agent::SendRequest(TimePoint now, Pair& pair, Repeat repeat) {
 
   const bool same = repeat == Repeat::kSame;
   const TimePoint expires = now + (same ? kStandardWaits * pair.rto : kRequestLifetime);
-  requests_.emplace(id, Request{.pair = pair.id,
-                                .sent = now,
-                                .expires = expires,
-                                .role = role_,
-                                .nomination = nominating ? nomination_ : 0,
-                                .message = same ? message : std::vector<std::uint8_t>{}});
-  request_order_.emplace_back(expires, id);
+  requests_.push_back(Request{.id = id,
+                              .pair = pair.id,
+                              .sent = now,
+                              .expires = expires,
+                              .role = role_,
+                              .nomination = nominating ? nomination_ : 0,
+                              .message = same ? message : std::vector<std::uint8_t>{}});
   if (same) {
     pair.transaction = id;
   }
@@ -87,24 +87,26 @@ void Agent::SendRequest(TimePoint now, Pair& pair, Repeat repeat) {
 }
 
 void Agent::RepeatRequest(TimePoint now, Pair& pair) {
-  if (const auto found = pair.transaction ? requests_.find(*pair.transaction) : requests_.end();
+  if (const auto found = pair.transaction
+                             ? std::ranges::find(requests_, *pair.transaction, &Request::id)
+                             : requests_.end();
       found != requests_.end()) {
-    Send(now, pair, found->second.message);
+    Send(now, pair, found->message);
   }
   ++pair.sends;
 }
 
 void Agent::Send(TimePoint now, const Pair& pair, std::vector<std::uint8_t> message) {
-  if (!budget_.Take(now, pair.remote.address.ip)) {
+  if (!budget_.Take(now, pair.remote->address.ip)) {
     ++counters_.withheld;
     return;
   }
-  transmits_.push_back({pair.local.base, pair.remote.address, std::move(message)});
+  transmits_.Push({pair.local->base, pair.remote->address, std::move(message)});
 }
 
 bool Agent::HandleResponse(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
                            const stun::MessageView& message) {
-  const auto found = requests_.find(message.transaction_id());
+  const auto found = std::ranges::find(requests_, message.transaction_id(), &Request::id);
   if (found == requests_.end()) {
     ++counters_.unexpected;
     return false;
@@ -113,7 +115,7 @@ bool Agent::HandleResponse(TimePoint now, const SocketAddress& local, const Sock
     ++counters_.unauthenticated;
     return true;
   }
-  const Request request = std::move(found->second);
+  const Request request = std::move(*found);
   requests_.erase(found);
   Pair* pair = checklist_.Find(request.pair);
   if (pair == nullptr || pair->revoked) {
@@ -125,7 +127,7 @@ bool Agent::HandleResponse(TimePoint now, const SocketAddress& local, const Sock
   const auto mapped = stun::FindMappedAddress(message);
   const bool success = message.message_class() == stun::Class::kSuccess;
   // RFC 8445 section 7.2.5.2.1: the answer must take the way of the question, backwards.
-  const bool astray = pair->local.base != local || pair->remote.address != remote;
+  const bool astray = pair->local->base != local || pair->remote->address != remote;
   if (astray || !stun::UnknownRequired(message, kKnownAttributes).empty() || (success && !mapped)) {
     counters_.malformed += astray ? 0 : 1;
     if (under_way) {
@@ -198,20 +200,21 @@ void Agent::HandleSuccess(TimePoint now, Pair& pair, const Request& request,
 void Agent::SetValid(Pair& pair, const SocketAddress& mapped) {
   pair.valid = true;
   pair.mapped = mapped.Unmapped();
-  pair.mapped.transport = pair.local.base.transport;
-  pair.local_type = pair.local.type;
-  pair.valid_local_priority = pair.local.priority;
+  pair.mapped.transport = pair.local->base.transport;
+  pair.local_type = pair.local->type;
+  pair.valid_local_priority = pair.local->priority;
   // The port of an active TCP candidate is any.
-  const bool as_it_is = pair.local.tcp_type == TcpType::kActive
-                            ? pair.mapped.ip == pair.local.base.ip
-                            : pair.mapped == pair.local.base;
-  if (pair.local.type == CandidateType::kHost && !as_it_is) {
+  const bool as_it_is = pair.local->tcp_type == TcpType::kActive
+                            ? pair.mapped.ip == pair.local->base.ip
+                            : pair.mapped == pair.local->base;
+  if (pair.local->type == CandidateType::kHost && !as_it_is) {
     const auto known = std::ranges::find(reflexive_, pair.mapped, &Candidate::address);
     const bool told = known != reflexive_.end();
     pair.local_type = told ? CandidateType::kServerReflexive : CandidateType::kPeerReflexive;
-    pair.valid_local_priority = told ? known->priority : ReflexivePriority(pair.local);
+    pair.valid_local_priority = told ? known->priority : ReflexivePriority(*pair.local);
   }
-  pair.valid_priority = ComputePairPriority(pair.valid_local_priority, pair.remote.priority, role_);
+  pair.valid_priority =
+      ComputePairPriority(pair.valid_local_priority, pair.remote->priority, role_);
 }
 
 /// RFC 8445 section 7.2.5.1. A request from before we switched says nothing new.

@@ -55,7 +55,7 @@ class RolesTest : public WithPeerTest {
   /// The pair with this remote address.
   const Pair& PairTo(const SocketAddress& remote) {
     return *std::ranges::find_if(agent().pairs(),
-                                 [&](const Pair& pair) { return pair.remote.address == remote; });
+                                 [&](const Pair& pair) { return pair.remote->address == remote; });
   }
 
   /// The first of these requests that goes there.

@@ -304,8 +304,8 @@ TEST_F(StrictChecksTest, ALearnedCandidateIsPairedWhereItsCheckCame) {
   Send({.from = Address("192.0.2.9:9999")});
 
   ASSERT_EQ(agent().pairs().size(), 1U);
-  EXPECT_EQ(pair().local.base, kOurs);
-  EXPECT_EQ(pair().remote.priority, ComputePriority(CandidateType::kPeerReflexive, 1));
+  EXPECT_EQ(pair().local->base, kOurs);
+  EXPECT_EQ(pair().remote->priority, ComputePriority(CandidateType::kPeerReflexive, 1));
 
   AddRemote(Host("192.0.2.9:9999"));
   EXPECT_EQ(agent().pairs().size(), 2U) << "once it is told of, it is as any other";

@@ -45,11 +45,11 @@ TEST_F(TcpTest, ActiveGoesWithPassiveAndThePassiveEndFormsNoPair) {
   AddRemote(Host("192.0.2.1:2000"));
 
   ASSERT_EQ(agent().pairs().size(), 3U);
-  EXPECT_EQ(pair(0).local.base.transport, Transport::kUdp) << "before all others";
-  EXPECT_EQ(pair(1).local.base, kOurActive);
-  EXPECT_EQ(pair(1).remote.address, kTheirPassive);
-  EXPECT_EQ(pair(2).local.tcp_type, TcpType::kSimultaneousOpen);
-  EXPECT_EQ(pair(2).remote.tcp_type, TcpType::kSimultaneousOpen);
+  EXPECT_EQ(pair(0).local->base.transport, Transport::kUdp) << "before all others";
+  EXPECT_EQ(pair(1).local->base, kOurActive);
+  EXPECT_EQ(pair(1).remote->address, kTheirPassive);
+  EXPECT_EQ(pair(2).local->tcp_type, TcpType::kSimultaneousOpen);
+  EXPECT_EQ(pair(2).remote->tcp_type, TcpType::kSimultaneousOpen);
 }
 
 // RFC 8489 section 6.2.2.
@@ -81,8 +81,8 @@ TEST_F(TcpTest, AnAcceptedConnectionIsAPeerReflexiveCandidateAndIsCheckedBack) {
   Pass(milliseconds(60));
 
   ASSERT_EQ(agent().pairs().size(), 1U);
-  EXPECT_EQ(pair().remote.type, CandidateType::kPeerReflexive);
-  EXPECT_EQ(pair().remote.tcp_type, TcpType::kActive);
+  EXPECT_EQ(pair().remote->type, CandidateType::kPeerReflexive);
+  EXPECT_EQ(pair().remote->tcp_type, TcpType::kActive);
   const auto requests = Requests();
   ASSERT_EQ(requests.size(), 1U);
   EXPECT_EQ(requests[0].transmit.local, kOurPassive);

@@ -1,6 +1,8 @@
 #include "ice/agent.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
+#include <optional>
 #include <vector>
 
 #include "ice/stun/builder.h"
@@ -110,13 +112,13 @@ TEST(AgentTest, LearnsPeerReflexiveCandidatesAndReplacesThemWhenSignalled) {
   pairing.is_as = [](const SocketAddress& base) { return base.ip.bytes[2] == 1; };
   // What B sends to the outside address arrives at A's base.
   ASSERT_TRUE(pairing.RunUntil([&] { return !pairing.b().pairs().empty(); }, seconds(1)));
-  EXPECT_EQ(pairing.b().pairs().front().remote.type, CandidateType::kPeerReflexive);
+  EXPECT_EQ(pairing.b().pairs().front().remote->type, CandidateType::kPeerReflexive);
 
   Candidate signalled = Host("192.0.1.99:5555");
   signalled.type = CandidateType::kServerReflexive;
   const PairState before = pairing.b().pairs().front().state;
   ASSERT_TRUE(pairing.b().AddRemoteCandidate(pairing.now(), signalled));
-  EXPECT_EQ(pairing.b().pairs().front().remote.type, CandidateType::kServerReflexive);
+  EXPECT_EQ(pairing.b().pairs().front().remote->type, CandidateType::kServerReflexive);
   EXPECT_EQ(pairing.b().pairs().front().state, before);
 }
 
@@ -191,6 +193,34 @@ TEST(AgentTest, FallsBackToTheRelayWithinFourSecondsAndReturnsWithinTwentyFive) 
                IsDirect(pairing.b().path()->tier());
       },
       seconds(25)));
+}
+
+TEST(AgentTest, SeveralPathsThatDieTogetherCostNoMoreTimeThanOne) {
+  Pairing pairing;
+  for (const char* address : {"192.0.1.1:1000", "192.0.1.2:1000"}) {
+    pairing.Add(pairing.a(), Host(address));
+  }
+  AddDirectAndRelay(pairing);  // The first of them is known.
+  const auto on_relay = [&] {
+    pairing.a().NoteDataSent(pairing.now());
+    return pairing.a().path() && !IsDirect(pairing.a().path()->tier());
+  };
+  ASSERT_FALSE(pairing.RunUntil(on_relay, seconds(20)));
+  const auto valid = std::ranges::count_if(pairing.a().pairs(), &Pair::valid);
+  ASSERT_EQ(valid, 3);
+
+  const SocketAddress relay = Address("192.0.1.200:3478");
+  pairing.drop = [&](const auto& from, const auto& to) { return from != relay && to != relay; };
+  const SocketAddress in_use = pairing.a().path()->local;
+  std::optional<TimePoint> first_lost;
+  pairing.on_send = [&](const Transmit& transmit) {
+    if (transmit.local == in_use) {
+      first_lost = first_lost.value_or(pairing.now());
+    }
+  };
+
+  ASSERT_TRUE(pairing.RunUntil(on_relay, seconds(30)));
+  EXPECT_LE(pairing.now() - *first_lost, seconds(2));
 }
 
 TEST(AgentTest, WhoHasLostItsPathDoesNotWaitBehindAThousandThatBegin) {

@@ -25,7 +25,7 @@ bool CanPair(const Candidate& local, const Candidate& remote) {
 }
 
 bool SameFoundation(const Pair& a, const Pair& b) {
-  return a.local.foundation == b.local.foundation && a.remote.foundation == b.remote.foundation;
+  return a.local->foundation == b.local->foundation && a.remote->foundation == b.remote->foundation;
 }
 
 void SortByPriority(std::vector<Pair>& pairs) {
@@ -51,10 +51,10 @@ void Checklist::AddLocal(const Candidate& local, Role role) {
   if (FindLocal(local.base) != nullptr) {
     return;
   }
-  locals_.push_back(local);
+  const Candidate& added = locals_.emplace_back(local);
   for (const Candidate& remote : remotes_) {
-    if (MayPair(local, remote)) {
-      AddPair(local, remote, role);
+    if (MayPair(added, remote)) {
+      AddPair(added, remote, role);
     }
   }
 }
@@ -63,10 +63,10 @@ void Checklist::AddRemote(const Candidate& remote, Role role) {
   if (FindRemote(remote.address) != nullptr) {
     return;
   }
-  remotes_.push_back(remote);
+  const Candidate& added = remotes_.emplace_back(remote);
   for (const Candidate& local : locals_) {
-    if (MayPair(local, remote)) {
-      AddPair(local, remote, role);
+    if (MayPair(local, added)) {
+      AddPair(local, added, role);
     }
   }
 }
@@ -90,7 +90,7 @@ Pair* Checklist::FindOrAdd(const SocketAddress& base, const SocketAddress& remot
 }
 
 void Checklist::AddPair(const Candidate& local, const Candidate& remote, Role role) {
-  Pair pair{.id = next_id_++, .local = local, .remote = remote, .local_type = local.type};
+  Pair pair{.id = next_id_++, .local = &local, .remote = &remote, .local_type = local.type};
   pair.priority = ComputePairPriority(local.priority, remote.priority, role);
   // RFC 8838 section 12: waiting if it is the first of its foundation or one has succeeded. Those
   // that have failed hold nobody up.
@@ -104,10 +104,11 @@ void Checklist::AddPair(const Candidate& local, const Candidate& remote, Role ro
   }
   pair.state = first || succeeded ? PairState::kWaiting : PairState::kFrozen;
   const Transport transport = local.base.transport;
-  pairs_.push_back(std::move(pair));
+  pairs_.reserve(pairs_.size() + 1);  // No more: there may be a thousand lists.
+  pairs_.push_back(pair);
   SortByPriority(pairs_);
   const auto of_its_kind = static_cast<std::size_t>(std::ranges::count_if(
-      pairs_, [&](const Pair& other) { return other.local.base.transport == transport; }));
+      pairs_, [&](const Pair& other) { return other.local->base.transport == transport; }));
   if (of_its_kind > (transport == Transport::kTcp ? kMaxTcpPairs : max_pairs_)) {
     DropWorst(transport);
   }
@@ -118,7 +119,7 @@ void Checklist::DropWorst(Transport transport) {
   // was never tried, and what works never does.
   const auto drop_last = [&](auto is_such) {
     const auto it = std::find_if(pairs_.rbegin(), pairs_.rend(), [&](const Pair& pair) {
-      return pair.local.base.transport == transport && is_such(pair);
+      return pair.local->base.transport == transport && is_such(pair);
     });
     if (it == pairs_.rend()) {
       return false;
@@ -139,7 +140,7 @@ bool Checklist::ForgetFailedRemote() {
   const auto useless = std::ranges::find_if(remotes_, [&](const Candidate& remote) {
     bool tried = false;
     for (const Pair& pair : pairs_) {
-      if (pair.remote.address == remote.address) {
+      if (pair.remote->address == remote.address) {
         if (pair.state != PairState::kFailed) {
           return false;
         }
@@ -151,36 +152,36 @@ bool Checklist::ForgetFailedRemote() {
   if (useless == remotes_.end()) {
     return false;
   }
-  std::erase_if(pairs_, [&](const Pair& pair) { return pair.remote.address == useless->address; });
+  std::erase_if(pairs_, [&](const Pair& pair) { return pair.remote->address == useless->address; });
   remotes_.erase(useless);
   return true;
 }
 
 std::vector<PairId> Checklist::RemoveLocal(const SocketAddress& base) {
   std::vector<PairId> gone;
-  std::erase_if(locals_, [&](const Candidate& local) { return local.base == base; });
   std::erase_if(pairs_, [&](const Pair& pair) {
-    if (pair.local.base == base) {
+    if (pair.local->base == base) {
       gone.push_back(pair.id);
       return true;
     }
     return false;
   });
+  std::erase_if(locals_, [&](const Candidate& local) { return local.base == base; });
   return gone;
 }
 
 void Checklist::Reprioritize(Role role) {
   for (Pair& pair : pairs_) {
-    pair.priority = ComputePairPriority(pair.local.priority, pair.remote.priority, role);
+    pair.priority = ComputePairPriority(pair.local->priority, pair.remote->priority, role);
     pair.valid_priority =
-        ComputePairPriority(pair.valid_local_priority, pair.remote.priority, role);
+        ComputePairPriority(pair.valid_local_priority, pair.remote->priority, role);
   }
   SortByPriority(pairs_);
 }
 
 Pair* Checklist::Find(const SocketAddress& base, const SocketAddress& remote) {
   const auto it = std::ranges::find_if(pairs_, [&](const Pair& pair) {
-    return pair.remote.address == remote && pair.local.base == base;
+    return pair.remote->address == remote && pair.local->base == base;
   });
   return it == pairs_.end() ? nullptr : &*it;
 }
@@ -196,17 +197,14 @@ Candidate* Checklist::FindRemote(const SocketAddress& address) {
 }
 
 void Checklist::ReplaceRemote(const Candidate& remote, Role role) {
-  if (Candidate* known = FindRemote(remote.address)) {
-    *known = remote;
+  Candidate* known = FindRemote(remote.address);
+  if (known == nullptr) {
+    return;
   }
-  for (Pair& pair : pairs_) {
-    if (pair.remote.address == remote.address) {
-      pair.remote = remote;
-    }
-  }
+  *known = remote;
   for (const Candidate& local : locals_) {
-    if (MayPair(local, remote) && Find(local.base, remote.address) == nullptr) {
-      AddPair(local, remote, role);
+    if (MayPair(local, *known) && Find(local.base, known->address) == nullptr) {
+      AddPair(local, *known, role);
     }
   }
 }
@@ -217,17 +215,16 @@ const Candidate* Checklist::FindLocal(const SocketAddress& base) const {
 }
 
 void Checklist::Trigger(Pair& pair) {
-  if (std::ranges::find(triggered_, pair.id) == triggered_.end()) {
-    triggered_.push_back(pair.id);
+  if (!triggered_.Contains(pair.id)) {
+    triggered_.Push(pair.id);
   }
   pair.state = PairState::kWaiting;
   pair.wake.reset();
 }
 
 Pair* Checklist::TakeTriggered() {
-  while (!triggered_.empty()) {
-    Pair* pair = Find(triggered_.front());
-    triggered_.pop_front();
+  while (const auto id = triggered_.Poll()) {
+    Pair* pair = Find(*id);
     if (pair != nullptr && pair->state == PairState::kWaiting) {
       return pair;
     }
@@ -241,15 +238,15 @@ Pair* Checklist::TakeNext(Tcp tcp) {
   }
   std::array<bool, 4> tried{};  // By CandidateType.
   for (const Pair& pair : pairs_) {
-    tried.at(static_cast<std::size_t>(pair.remote.type)) |=
+    tried.at(static_cast<std::size_t>(pair.remote->type)) |=
         pair.state != PairState::kWaiting && pair.state != PairState::kFrozen;
   }
   const auto may_go = [tcp](const Pair& pair) {
     return pair.state == PairState::kWaiting &&
-           (tcp == Tcp::kToo || pair.local.base.transport == Transport::kUdp);
+           (tcp == Tcp::kToo || pair.local->base.transport == Transport::kUdp);
   };
   auto next = std::ranges::find_if(pairs_, [&](const Pair& pair) {
-    return may_go(pair) && !tried.at(static_cast<std::size_t>(pair.remote.type));
+    return may_go(pair) && !tried.at(static_cast<std::size_t>(pair.remote->type));
   });
   if (next == pairs_.end()) {
     next = std::ranges::find_if(pairs_, may_go);
@@ -271,8 +268,8 @@ std::size_t Checklist::CountUnderWay() const {
 bool Checklist::HasWork(Tcp tcp) const {
   return std::ranges::any_of(pairs_, [&](const Pair& pair) {
     return pair.state == PairState::kWaiting &&
-           (tcp == Tcp::kToo || pair.local.base.transport == Transport::kUdp ||
-            std::ranges::find(triggered_, pair.id) != triggered_.end());
+           (tcp == Tcp::kToo || pair.local->base.transport == Transport::kUdp ||
+            triggered_.Contains(pair.id));
   });
 }
 
@@ -305,7 +302,7 @@ void Checklist::CancelAllBut(const Pair& nominated) {
         pair.state == PairState::kFailed) {
       continue;
     }
-    std::erase(triggered_, pair.id);
+    triggered_.Remove(pair.id);
     pair.state = PairState::kFrozen;
     pair.wake.reset();
   }

@@ -7,11 +7,12 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "base/fifo.h"
 #include "base/time.h"
 #include "ice/candidate.h"
 #include "ice/path_choice.h"
@@ -43,8 +44,8 @@ using PairId = std::uint32_t;
 
 struct Pair {
   PairId id = 0;
-  Candidate local;  // Its base is what checks are sent from.
-  Candidate remote;
+  const Candidate* local = nullptr;                 // Its base is what checks are sent from.
+  const Candidate* remote = nullptr;                // Both are the list's, and outlive the pair.
   CandidateType local_type = CandidateType::kHost;  // As the peer sees us; known once answered.
   std::uint64_t priority = 0;                       // RFC 8445 section 6.1.2.3
   PairState state = PairState::kFrozen;
@@ -73,7 +74,7 @@ struct Pair {
   double loss = 0;                         // Share of probes that went unanswered, smoothed.
 
   [[nodiscard]] PathTier tier() const {
-    return TierOf(local_type, remote.type, local.base.transport, local.relay_transport);
+    return TierOf(local_type, remote->type, local->base.transport, local->relay_transport);
   }
 };
 
@@ -85,6 +86,9 @@ enum class LearnedPairs : std::uint8_t {
 
 class Checklist {
  public:
+  Checklist(const Checklist&) = delete;
+  Checklist& operator=(const Checklist&) = delete;
+
   /// Those beside `max_pairs`, so that they never take the place of one over UDP.
   static constexpr std::size_t kMaxTcpPairs = 20;
 
@@ -171,16 +175,17 @@ class Checklist {
 
  private:
   [[nodiscard]] bool MayPair(const Candidate& local, const Candidate& remote) const;
+  /// Both are in locals_ and remotes_.
   void AddPair(const Candidate& local, const Candidate& remote, Role role);
   void DropWorst(Transport transport);
 
   std::size_t max_pairs_;
   LearnedPairs learned_;
   PairId next_id_ = 1;
-  std::vector<Candidate> locals_;
-  std::vector<Candidate> remotes_;
+  std::list<Candidate> locals_;  // Pairs point into these.
+  std::list<Candidate> remotes_;
   std::vector<Pair> pairs_;  // Highest priority first.
-  std::deque<PairId> triggered_;
+  Fifo<PairId> triggered_;
 };
 
 }  // namespace floe::ice

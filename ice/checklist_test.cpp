@@ -72,7 +72,7 @@ TEST(ChecklistTest, ChecksTriggeredPairsFirstThenTheHighestPriority) {
 
   std::string order;
   while (Pair* pair = list.TakeNext()) {
-    order += ToString(pair->remote.type);
+    order += ToString(pair->remote->type);
     order += ' ';
     pair->state = PairState::kInProgress;
   }
@@ -89,7 +89,7 @@ TEST(ChecklistTest, ChecksOnePairToEachTypeBeforeTheRest) {
 
   std::string order;
   while (Pair* pair = list.TakeNext()) {
-    order += ToString(pair->remote.type);
+    order += ToString(pair->remote->type);
     order += ' ';
     pair->state = PairState::kInProgress;
   }
@@ -127,8 +127,8 @@ TEST(ChecklistTest, ASuccessFreesAllOfItsFoundationAndNoOther) {
   list.UnfreezeFoundation(succeeded);
 
   for (const Pair& pair : list.pairs()) {
-    const bool same = pair.remote.address.ip == succeeded.remote.address.ip;
-    const bool first = pair.remote.address.port == 1;
+    const bool same = pair.remote->address.ip == succeeded.remote->address.ip;
+    const bool first = pair.remote->address.port == 1;
     EXPECT_EQ(pair.state == PairState::kFrozen, !same && !first);
   }
   // RFC 8838 section 12: what comes later does not wait.
@@ -213,7 +213,7 @@ TEST(ChecklistTest, RemovesABaseWithItsPairsAndTakesItBackLater) {
   list.AddRemote(Make("198.51.100.3:1"), Role::kControlling);
   list.Trigger(list.pairs().front());
   const PairId triggered = list.pairs().front().id;
-  const SocketAddress base = list.pairs().front().local.base;
+  const SocketAddress base = list.pairs().front().local->base;
 
   EXPECT_EQ(list.RemoveLocal(base), std::vector<PairId>{triggered});
   EXPECT_EQ(list.pairs().size(), 1U);
@@ -235,12 +235,12 @@ TEST(ChecklistTest, AFullListDropsWhatHasFailedThenTheLowestPriorityAndNeverWhat
 
   list.AddRemote(Make("198.51.100.3:1", CandidateType::kServerReflexive), Role::kControlling);
   ASSERT_EQ(list.pairs().size(), 2U);
-  EXPECT_EQ(list.pairs()[0].remote.type, CandidateType::kServerReflexive);
+  EXPECT_EQ(list.pairs()[0].remote->type, CandidateType::kServerReflexive);
   EXPECT_TRUE(list.pairs()[1].valid);
 
   list.AddRemote(Make("198.51.100.4:1"), Role::kControlling);
   ASSERT_EQ(list.pairs().size(), 2U);
-  EXPECT_EQ(list.pairs()[0].remote.type, CandidateType::kHost);
+  EXPECT_EQ(list.pairs()[0].remote->type, CandidateType::kHost);
   EXPECT_TRUE(list.pairs()[1].valid);
 }
 
@@ -261,7 +261,7 @@ TEST(ChecklistTest, PairsOverTcpHaveABoundOfTheirOwn) {
   }
 
   const auto over_udp = [](const Pair& pair) {
-    return pair.local.base.transport == Transport::kUdp;
+    return pair.local->base.transport == Transport::kUdp;
   };
   EXPECT_EQ(std::ranges::count_if(list.pairs(), over_udp), 2);
   EXPECT_EQ(list.pairs().size(), 2 + Checklist::kMaxTcpPairs);
@@ -294,7 +294,7 @@ TEST(ChecklistTest, ASignalledDescriptionKeepsStateAndPriority) {
 
   list.ReplaceRemote(Make("198.51.100.1:1", CandidateType::kServerReflexive), Role::kControlling);
 
-  EXPECT_EQ(list.pairs().front().remote.type, CandidateType::kServerReflexive);
+  EXPECT_EQ(list.pairs().front().remote->type, CandidateType::kServerReflexive);
   EXPECT_EQ(list.pairs().front().state, PairState::kSucceeded);
   EXPECT_EQ(list.pairs().front().priority, priority);
 }

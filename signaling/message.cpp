@@ -136,7 +136,7 @@ Result<void, MessageError> ReadCredentials(const Json& object, Message& message)
     return Fail(MessageError::kCredentials);
   }
   message.ufrag = *std::move(ufrag);
-  message.password = *std::move(password);
+  message.password = *password;
   return {};
 }
 
@@ -188,7 +188,7 @@ std::string Serialize(const Message& message) {
     object["ufrag"] = message.ufrag;
   }
   if (!message.password.empty()) {
-    object["pwd"] = message.password;
+    object["pwd"] = std::string_view(message.password);
   }
   if (!message.options.empty()) {
     object["options"] = message.options;

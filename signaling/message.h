@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/secret.h"
 
 namespace floe::signaling {
 
@@ -37,7 +38,7 @@ struct Message {
   std::uint32_t generation = 0;      // Grows with each ICE restart of the session.
   std::uint32_t seq = 0;             // Grows with each message within (session, generation).
   std::string ufrag;                 // 4 to 256 ice-chars. Offers and answers have it.
-  std::string password;              // 22 to 256 ice-chars. Offers and answers have it.
+  WipedText password;                // 22 to 256 ice-chars. Offers and answers have it.
   std::vector<std::string> options;  // Visible ASCII without spaces.
   std::vector<std::string> candidates;  // candidate-attribute values: printable ASCII, unparsed.
 

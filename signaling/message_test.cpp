@@ -16,7 +16,7 @@ Message SampleOffer() {
           .generation = 0,
           .seq = 3,
           .ufrag = "aB3+",
-          .password = std::string(kPassword),
+          .password = WipedText(kPassword),
           .options = {"trickle", "ice2"},
           .candidates = {"candidate:1 1 UDP 2130706431 192.0.2.5 41820 typ host"}};
 }

@@ -59,9 +59,9 @@ bool Permissions::IsRefused(const IpAddress& peer) const {
 void Permissions::Hold(const SocketAddress& peer, Bytes payload) {
   const auto entry = entries_.find(peer.ip);
   FLOE_CHECK(entry != entries_.end());
-  std::deque<HeldData>& held = entry->second.held;
+  std::vector<HeldData>& held = entry->second.held;
   if (held.size() == kMaxHeld) {
-    held.pop_front();
+    held.erase(held.begin());
   }
   held.push_back({.peer = peer, .payload = {payload.begin(), payload.end()}});
 }
@@ -101,7 +101,7 @@ std::vector<HeldData> Permissions::HandleInstalled(TimePoint now,
     entry.refused = false;
     entry.alone = false;
     std::ranges::move(entry.held, std::back_inserter(ready));
-    entry.held.clear();
+    entry.held = std::vector<HeldData>();  // Which gives the memory back.
   }
   UpdateNextDue();
   return ready;

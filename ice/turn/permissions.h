@@ -7,7 +7,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <span>
@@ -27,7 +26,7 @@ struct HeldData {
 
 class Permissions {
  public:
-  static constexpr std::size_t kMaxPeers = 512;
+  static constexpr std::size_t kMaxPeers = 4096;
   static constexpr std::size_t kMaxPerRequest = 32;  // A request stays below 800 bytes.
   static constexpr std::size_t kMaxHeld = 16;        // datagrams a peer
 
@@ -76,7 +75,7 @@ class Permissions {
     std::optional<TimePoint> expires;  // Nothing until installed.
     bool refused = false;
     bool alone = false;  // Is asked for in a request of its own.
-    std::deque<HeldData> held;
+    std::vector<HeldData> held;
   };
 
   /// After `due` of any entry has changed.

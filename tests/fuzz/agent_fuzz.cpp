@@ -307,13 +307,13 @@ class Scenario {
     FLOE_CHECK(agent_.pairs().size() <= 8);
     if (const floe::ice::Pair* pair = agent_.selected()) {
       FLOE_CHECK(pair->valid);
-      FLOE_CHECK(pair->local.base == agent_.path()->local);
-      FLOE_CHECK(pair->remote.address == agent_.path()->remote);
+      FLOE_CHECK(pair->local->base == agent_.path()->local);
+      FLOE_CHECK(pair->remote->address == agent_.path()->remote);
       FLOE_CHECK(!pair->revoked);
     }
     FLOE_CHECK(agent_.nominated() == nullptr || agent_.nominated()->valid);
     for (const floe::ice::Pair& pair : agent_.pairs()) {
-      FLOE_CHECK(pair.local.base.transport == pair.remote.address.transport);
+      FLOE_CHECK(pair.local->base.transport == pair.remote->address.transport);
     }
   }
 

@@ -168,9 +168,9 @@ std::string Fleet::Describe(std::size_t node_index) {
             (link.is_suspect() ? ", suspect" : "") + '\n';
     const ice::Agent* agent = link.agent();
     for (const ice::Pair& pair : agent != nullptr ? agent->pairs() : std::vector<ice::Pair>{}) {
-      text += "    " + ToString(pair.local.base) + ' ' + std::string(ToString(pair.local_type)) +
-              " -> " + ToString(pair.remote.address) + ' ' +
-              std::string(ToString(pair.remote.type)) + ", state " +
+      text += "    " + ToString(pair.local->base) + ' ' + std::string(ToString(pair.local_type)) +
+              " -> " + ToString(pair.remote->address) + ' ' +
+              std::string(ToString(pair.remote->type)) + ", state " +
               std::to_string(static_cast<int>(pair.state)) + (pair.valid ? ", valid" : "") +
               ", sends " + std::to_string(pair.sends) + '\n';
     }

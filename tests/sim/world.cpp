@@ -139,9 +139,9 @@ std::string World::Describe() const {
     }
     const ice::Agent* agent = engine.link(0).agent();
     for (const ice::Pair& pair : agent != nullptr ? agent->pairs() : std::vector<ice::Pair>{}) {
-      text += "  " + ToString(pair.local.base) + ' ' + std::string(ToString(pair.local_type)) +
-              " -> " + ToString(pair.remote.address) + ' ' +
-              std::string(ToString(pair.remote.type)) + ", state " +
+      text += "  " + ToString(pair.local->base) + ' ' + std::string(ToString(pair.local_type)) +
+              " -> " + ToString(pair.remote->address) + ' ' +
+              std::string(ToString(pair.remote->type)) + ", state " +
               std::to_string(static_cast<int>(pair.state)) + (pair.valid ? ", valid" : "") +
               ", sends " + std::to_string(pair.sends) + '\n';
     }

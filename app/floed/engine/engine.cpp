@@ -50,6 +50,7 @@ Engine::Engine(TimePoint now, std::chrono::nanoseconds unix_time, EngineConfig c
     const auto guess = GuessStun(url);
     offered_.push_back({.stun = guess ? std::vector{*guess} : std::vector<SocketAddress>{}});
   }
+  peers_.reserve(config_.peers.size());
   for (PeerConfig& peer : config_.peers) {
     const auto id = static_cast<PeerId>(peers_.size());
     Peer& added = peers_.emplace_back();
@@ -157,6 +158,10 @@ void Engine::HandleNetworkChange(TimePoint now) {
 
 void Engine::SetServers(TimePoint now, Servers servers) {
   configured_ = std::move(servers);
+  renew_servers_at_.reset();
+  if (configured_.lifetime) {
+    renew_servers_at_ = now + *configured_.lifetime / 2;
+  }
   ApplyServers(now);
   Drain(now);
 }
@@ -337,12 +342,7 @@ void Engine::HandleTunnelDatagram(TimePoint now, const SocketAddress& local,
 
 void Engine::HandleUnreachable(TimePoint now, const SocketAddress& local,
                                const SocketAddress& remote) {
-  const auto sender = senders_.find({local, remote});
-  if (sender == senders_.end()) {
-    return;
-  }
-  peers_[sender->second].link->HandleUnreachable(now, local, remote);
-  Touch(sender->second);
+  TellUnreachable(now, local, remote);
   Drain(now);
 }
 
@@ -404,6 +404,10 @@ void Engine::HandleTimeout(TimePoint now) {
   }
   mdns_.HandleTimeout(now);
   courier_.HandleTimeout(now);
+  if (renew_servers_at_ && *renew_servers_at_ <= now) {
+    renew_servers_at_.reset();
+    actions_.emplace_back(RenewServers{});
+  }
   Drain(now);
 }
 
@@ -422,7 +426,7 @@ void Engine::HandleDueLinks(TimePoint now) {
     RetryHandshake(now, id);
     Touch(id);
     const Link& link = *peers_[id].link;
-    if ((link.is_suspect() || link.is_lost(now)) && (!next_recheck_ || now >= *next_recheck_)) {
+    if ((link.is_doubtful() || link.is_lost(now)) && (!next_recheck_ || now >= *next_recheck_)) {
       next_recheck_ = now + kRecheckInterval;
       gatherer_.HandleNetworkChange(now);
       courier_.HandleNetworkChange(now);
@@ -509,6 +513,7 @@ std::optional<TimePoint> Engine::NextTimeout() const {
   consider(tunnel_.NextTimeout());
   consider(courier_.NextTimeout());
   consider(mapper_.NextTimeout());
+  consider(renew_servers_at_);
   consider(mdns_.NextTimeout());
   if (!deadlines_.empty()) {
     consider(deadlines_.begin()->first);

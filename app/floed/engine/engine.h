@@ -64,6 +64,8 @@ struct EngineConfig {
 struct Servers {
   std::vector<SocketAddress> stun;
   std::vector<ice::RelayServer> relays;
+  /// How long the credentials of the relays are good for, if not for ever.
+  std::optional<Duration> lifetime;
 };
 
 // What the runtime is asked to do.
@@ -80,6 +82,10 @@ struct MapByUpnp {
   ice::portmap::Gateway gateway;
 };
 
+/// The credentials of the configured relays will run out: the runtime makes others, and calls
+/// SetServers() anew.
+struct RenewServers {};
+
 /// This many UDP sockets at this address, any ports: the answer is SetProbeSockets(). What comes to
 /// them is for HandleDatagram(), and what has one of them as its local address leaves from it.
 struct OpenSockets {
@@ -93,7 +99,7 @@ struct CloseSockets {
 };
 
 using Action = std::variant<OpenSockets, CloseSockets, OpenStream, WriteStream, CloseStream,
-                            ResolveServers, MapByUpnp>;
+                            ResolveServers, RenewServers, MapByUpnp>;
 
 // What the runtime may want to tell the user.
 
@@ -292,6 +298,9 @@ class Engine {
   void UpdateDeadline(PeerId id);
   void ApplyServers(TimePoint now);
 
+  /// Tells the link whose checks go from `local` to `remote` that they do not arrive.
+  void TellUnreachable(TimePoint now, const SocketAddress& local, const SocketAddress& remote);
+
   void Touch(PeerId id) { touched_.insert(id); }
 
   EngineConfig config_;
@@ -309,12 +318,14 @@ class Engine {
   std::vector<Peer> peers_;       // By PeerId.
   std::vector<Servers> offered_;  // By StreamId.
   Servers configured_;
+  std::optional<TimePoint> renew_servers_at_;
   std::unordered_map<std::string, PeerId> by_ufrag_;
   std::unordered_map<std::uint32_t, PeerId> by_tag_;
   std::set<std::pair<TimePoint, PeerId>> deadlines_;
   std::set<PeerId> touched_;  // Links with outputs to drain.
-  // Whose checks went from here to there: the latest, for HandleUnreachable().
-  std::map<std::pair<SocketAddress, SocketAddress>, PeerId> senders_;
+  // Whose checks went from here to there, by a hash of the two: the latest, for
+  // HandleUnreachable().
+  std::unordered_map<std::uint64_t, PeerId> senders_;
   std::optional<TimePoint>
       next_recheck_;  // No sooner are the servers asked again for a suspect path.
   std::map<SocketAddress, PeerId> probe_sockets_;  // Beside the machine's own, of port prediction.

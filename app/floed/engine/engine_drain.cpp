@@ -24,7 +24,22 @@ constexpr Duration kKeptAnswer = seconds(1);
 constexpr std::size_t kMaxSenders = 65'536;
 constexpr std::size_t kMaxPackets = 4096;  // For the TUN device. It is drained after every input.
 
+/// Those of two that share one are told of each other's trouble, and know nothing of such a pair.
+std::uint64_t HashOf(const SocketAddress& local, const SocketAddress& remote) {
+  const SocketAddressHash hash;
+  return (std::uint64_t{hash(local)} * 0x9E37'79B9'7F4A'7C15U) ^ hash(remote);
+}
+
 }  // namespace
+
+void Engine::TellUnreachable(TimePoint now, const SocketAddress& local,
+                             const SocketAddress& remote) {
+  const auto sender = senders_.find(HashOf(local, remote));
+  if (sender != senders_.end()) {
+    peers_[sender->second].link->HandleUnreachable(now, local, remote);
+    Touch(sender->second);
+  }
+}
 
 void Engine::Drain(TimePoint now) {
   bool busy = true;
@@ -85,12 +100,7 @@ bool Engine::DrainGatherer(TimePoint now) {
       notices_.emplace_back(*refused);
       continue;
     } else if (const auto* unreachable = std::get_if<ice::RelayedUnreachable>(&*event)) {
-      const auto sender = senders_.find({unreachable->relayed, unreachable->peer});
-      if (sender != senders_.end()) {
-        peers_[sender->second].link->HandleUnreachable(now, unreachable->relayed,
-                                                       unreachable->peer);
-        Touch(sender->second);
-      }
+      TellUnreachable(now, unreachable->relayed, unreachable->peer);
       continue;
     } else if (const auto* removed = std::get_if<ice::CandidateRemoved>(&*event);
                removed != nullptr &&
@@ -117,7 +127,7 @@ bool Engine::DrainLink(TimePoint now, PeerId id) {
     if (senders_.size() >= kMaxSenders) {
       senders_.clear();  // They are hints, and come back with the next checks.
     }
-    senders_[{transmit->local, transmit->remote}] = id;
+    senders_[HashOf(transmit->local, transmit->remote)] = id;
     gatherer_.Send(now, transmit->local, transmit->remote, std::move(transmit->payload));
     any = true;
   }

@@ -152,6 +152,30 @@ TEST_F(EngineTest, CountsWhatItDoesNotKnow) {
   EXPECT_FALSE(b_->PollTransmit());
 }
 
+TEST_F(EngineTest, AsksForOtherCredentialsAtHalfTheirLife) {
+  const auto count_asked = [&] {
+    int asked = 0;
+    while (const auto action = a_->PollAction()) {
+      asked += std::holds_alternative<RenewServers>(*action) ? 1 : 0;
+    }
+    return asked;
+  };
+  const TimePoint half = now_ + hours(12);
+  a_->SetServers(now_, {.lifetime = hours(24)});
+  now_ = half - seconds(1);
+  a_->HandleTimeout(now_);
+  EXPECT_EQ(count_asked(), 0);
+  EXPECT_LE(a_->NextTimeout(), half);
+
+  now_ = half;
+  a_->HandleTimeout(now_);
+  EXPECT_EQ(count_asked(), 1);
+  a_->SetServers(now_, {.lifetime = hours(24)});
+  now_ += hours(12);
+  a_->HandleTimeout(now_);
+  EXPECT_EQ(count_asked(), 1);
+}
+
 TEST_F(EngineTest, FindsPeersByName) {
   EXPECT_EQ(a_->FindPeer("peer"), 0U);
   EXPECT_EQ(a_->FindPeer("nobody"), std::nullopt);
@@ -357,7 +381,7 @@ TEST_F(EnginesOverTcpTest, AConnectionThatEndsIsMadeAgain) {
   for (auto* node : {&world_.a(), &world_.b()}) {
     const std::vector<ice::Pair> pairs = node->engine->link(0).agent()->pairs();
     for (const ice::Pair& pair : pairs) {
-      node->engine->HandleUnreachable(world_.now(), pair.local.base, pair.remote.address);
+      node->engine->HandleUnreachable(world_.now(), pair.local->base, pair.remote->address);
     }
   }
   ASSERT_FALSE(world_.a().engine->link(0).path());
@@ -388,7 +412,7 @@ TEST_F(EnginesTest, AsksForANameThatThePeerTells) {
   a.HandleMdns(world_.now(), *answer);
 
   ASSERT_FALSE(a.link(0).agent()->pairs().empty());
-  EXPECT_EQ(a.link(0).agent()->pairs()[0].remote.address, Address("192.0.2.1:1000"));
+  EXPECT_EQ(a.link(0).agent()->pairs()[0].remote->address, Address("192.0.2.1:1000"));
 }
 
 TEST_F(EnginesTest, ForgetsANameThatNobodyAnswersFor) {

@@ -68,9 +68,9 @@ void Link::SetWanted(TimePoint now, bool wanted) {
   offer_.reset();
   offers_ = 0;
   early_.clear();
-  names_.clear();
-  messages_.clear();
-  transmits_.clear();
+  names_.Clear();
+  messages_.Clear();
+  transmits_.Clear();
   ++agents_version_;
   UpdatePath(now);
 }
@@ -95,7 +95,7 @@ void Link::RepeatCandidates(MessageKind kind) {
   Message message = MakeMessage(kind);
   AddCandidates(message);
   if (!message.candidates.empty()) {
-    messages_.push_back(std::move(message));
+    messages_.Push(std::move(message));
   }
 }
 
@@ -184,7 +184,7 @@ void Link::HandleMessage(TimePoint now, const Message& message) {
         next_stale_reply_ = now + kStaleReplyInterval;
         Message reply = MakeMessage(MessageKind::kStale);
         reply.session = negotiation_.newest_session();
-        messages_.push_back(std::move(reply));
+        messages_.Push(std::move(reply));
       }
       return;
     case Verdict::kOfferAgain:
@@ -199,7 +199,7 @@ void Link::Offer(TimePoint now) {
   Message offer = MakeMessage(MessageKind::kOffer);
   AddOurDescription(offer);
   log::Debug("{}: we offer session {}.{}", config_.name, offer.session, offer.generation);
-  messages_.push_back(offer);
+  messages_.Push(offer);
   offer_ = std::move(offer);
   offer_lost_ = false;
   candidates_lost_ = false;
@@ -216,7 +216,7 @@ void Link::ResendOffer(TimePoint now) {
   offer_->candidates.clear();
   AddCandidates(*offer_);                // Those found since were told to nobody.
   offer_->seq = negotiation_.NextSeq();  // No duplicate: if the peer has answered it, that is lost.
-  messages_.push_back(*offer_);
+  messages_.Push(*offer_);
 }
 
 /// Whether our latest offer, whose credentials the current session has, is of this number. One that
@@ -234,7 +234,7 @@ void Link::Answer(TimePoint now, const Message& offer) {
   }
   Message answer = MakeMessage(MessageKind::kAnswer);
   AddOurDescription(answer);
-  messages_.push_back(std::move(answer));
+  messages_.Push(std::move(answer));
   candidates_lost_ = false;
   described_ = true;
   TakeRemote(now, offer);
@@ -304,7 +304,7 @@ void Link::AddRemoteCandidates(TimePoint now, ice::Agent& agent,
     log::Debug("{}: is told to be at {}", config_.name, ice::ToLine(*candidate));
     if (!candidate->name.empty() && MayUse(*candidate)) {
       if (named_.Add(agent.transaction_tag(), *candidate)) {
-        names_.push_back(candidate->name);
+        names_.Push(candidate->name);
       }
       continue;
     }
@@ -424,7 +424,7 @@ void Link::HandleLocalCandidate(TimePoint now, const ice::Candidate& candidate) 
   if (const auto told = gatherer_.Tell(candidate); told && described_) {
     Message message = MakeMessage(MessageKind::kCandidate);
     message.candidates.push_back(ice::ToLine(*told));
-    messages_.push_back(std::move(message));
+    messages_.Push(std::move(message));
   }
   DrainAgents(now);
 }
@@ -537,7 +537,7 @@ void Link::DrainAgents(TimePoint now) {
       continue;
     }
     while (auto transmit = agent->PollTransmit()) {
-      transmits_.push_back(std::move(*transmit));
+      transmits_.Push(std::move(*transmit));
     }
     while (const auto event = agent->PollEvent()) {
       if (const auto* changed = std::get_if<ice::StateChanged>(&*event)) {
@@ -601,6 +601,11 @@ bool Link::is_suspect() const {
   return pair != nullptr && pair->sends >= 6;
 }
 
+bool Link::is_doubtful() const {
+  const ice::Pair* pair = selected();
+  return pair != nullptr && pair->sends >= 3;
+}
+
 std::optional<ice::Path> Link::way_back() const {
   return !path_ && current_ ? current_->way_back() : std::nullopt;
 }
@@ -634,31 +639,16 @@ std::vector<std::uint32_t> Link::tags() const {
 
 std::optional<Message> Link::PollMessage() {
   DrainPredictor();
-  if (messages_.empty()) {
-    return std::nullopt;
-  }
-  Message message = std::move(messages_.front());
-  messages_.pop_front();
-  return message;
+  return messages_.Poll();
 }
 
 std::optional<ice::Transmit> Link::PollTransmit() {
   DrainPredictor();
-  if (transmits_.empty()) {
-    return std::nullopt;
-  }
-  ice::Transmit transmit = std::move(transmits_.front());
-  transmits_.pop_front();
-  return transmit;
+  return transmits_.Poll();
 }
 
 std::optional<std::string> Link::PollName() {
-  if (names_.empty()) {
-    return std::nullopt;
-  }
-  std::string name = std::move(names_.front());
-  names_.pop_front();
-  return name;
+  return names_.Poll();
 }
 
 bool Link::PollPathChanged() {

@@ -7,7 +7,6 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +16,7 @@
 
 #include "app/floed/engine/courier.h"
 #include "app/floed/engine/predictor.h"
+#include "base/fifo.h"
 #include "base/key.h"
 #include "base/random.h"
 #include "base/socket_address.h"
@@ -137,6 +137,9 @@ class Link {
   /// True for a while after the path was lost: what else it has taken with it is worth a look.
   [[nodiscard]] bool is_lost(TimePoint now) const;
 
+  /// True while the path in use has not answered several times in a row.
+  [[nodiscard]] bool is_doubtful() const;
+
   /// True while the path in use does not answer and there is no other.
   [[nodiscard]] bool is_suspect() const;
 
@@ -189,15 +192,15 @@ class Link {
   std::optional<TimePoint> next_stale_reply_;
   std::vector<std::pair<TimePoint, signaling::Message>> early_;
   ice::mdns::NamedCandidates named_;  // By transaction tag of the agent.
-  std::deque<std::string> names_;     // To be asked for.
+  Fifo<std::string> names_;           // To be asked for.
   Predictor predictor_;
   bool peer_predicts_ = false;  // It has said so in the current session.
   std::optional<ice::Path> path_;
   bool path_changed_ = false;
   std::uint64_t agents_version_ = 0;
   LinkTimes times_;
-  std::deque<signaling::Message> messages_;
-  std::deque<ice::Transmit> transmits_;
+  Fifo<signaling::Message> messages_;
+  Fifo<ice::Transmit> transmits_;
 };
 
 }  // namespace floe::engine

@@ -75,10 +75,10 @@ void Link::DrainPredictor() {
                        .foundation = ice::ComputeFoundation(ice::CandidateType::kServerReflexive,
                                                             address.ip, address.ip)}));
     }
-    messages_.push_back(std::move(message));
+    messages_.Push(std::move(message));
   }
   while (auto transmit = predictor_.PollTransmit()) {
-    transmits_.push_back(std::move(*transmit));
+    transmits_.Push(std::move(*transmit));
   }
 }
 

@@ -280,7 +280,7 @@ TEST_F(LinkTest, CandidatesFoundWhileNobodyListenedAreToldWithTheOffer) {
 
   ASSERT_TRUE(winner.link->agent() != nullptr && other.link->agent() != nullptr);
   EXPECT_TRUE(std::ranges::any_of(other.link->agent()->pairs(), [&](const ice::Pair& pair) {
-    return pair.remote.address == found && pair.remote.type == ice::CandidateType::kHost;
+    return pair.remote->address == found && pair.remote->type == ice::CandidateType::kHost;
   }));
 }
 

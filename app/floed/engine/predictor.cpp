@@ -48,7 +48,7 @@ void Predictor::Update(TimePoint now, const View& view) {
   }
   if (adopted_ && !IsFor(view.agent, adopted_->session) &&
       !IsFor(view.previous, adopted_->session)) {
-    wishes_.emplace_back(SocketsDone{{adopted_->socket}});
+    wishes_.Push(SocketsDone{{adopted_->socket}});
     adopted_.reset();
   }
   if (!view.relayed || !view.agreed) {
@@ -102,7 +102,7 @@ void Predictor::GetReady(TimePoint now, const View& view) {
   session_ = view.agent->transaction_tag();
   base_ = outside->base;
   deadline_ = now + kPatience;
-  messages_.push_back({kReadyOption, {outside->address}});
+  messages_.Push({kReadyOption, {outside->address}});
 }
 
 void Predictor::HandleMessage(TimePoint now, const View& view, std::string_view option,
@@ -124,7 +124,7 @@ void Predictor::HandleMessage(TimePoint now, const View& view, std::string_view 
     return;
   }
   if (adopted_) {  // It has come to nothing.
-    wishes_.emplace_back(SocketsDone{{adopted_->socket}});
+    wishes_.Push(SocketsDone{{adopted_->socket}});
     adopted_.reset();
   }
   phase_ = Phase::kWanting;
@@ -133,7 +133,7 @@ void Predictor::HandleMessage(TimePoint now, const View& view, std::string_view 
   outside_ = outside->address;
   target_ = addresses.front();
   deadline_ = now + kSocketPatience;
-  wishes_.emplace_back(SocketsWanted{base_.ip, ice::PortPrediction::kMaxSockets});
+  wishes_.Push(SocketsWanted{base_.ip, ice::PortPrediction::kMaxSockets});
 }
 
 void Predictor::SetSockets(TimePoint now, const View& view, std::vector<SocketAddress> sockets) {
@@ -194,7 +194,7 @@ void Predictor::SayOpen(TimePoint now) {
   if (seen.empty()) {
     seen.push_back(outside_);  // No better is known than the address.
   }
-  messages_.push_back({kOpenOption, std::move(seen)});
+  messages_.Push({kOpenOption, std::move(seen)});
   phase_ = Phase::kOpen;
   deadline_ = now + kOpenFor;
 }
@@ -208,42 +208,27 @@ void Predictor::End() {
 
 void Predictor::CloseSockets() {
   if (!sockets_.empty()) {
-    wishes_.emplace_back(SocketsDone{std::exchange(sockets_, {})});
+    wishes_.Push(SocketsDone{std::exchange(sockets_, {})});
   }
 }
 
 void Predictor::Drain() {
   while (auto transmit = prediction_->PollTransmit()) {
     ++counters_.probes;
-    transmits_.push_back(std::move(*transmit));
+    transmits_.Push(std::move(*transmit));
   }
 }
 
 std::optional<PredictorMessage> Predictor::PollMessage() {
-  if (messages_.empty()) {
-    return std::nullopt;
-  }
-  PredictorMessage message = std::move(messages_.front());
-  messages_.pop_front();
-  return message;
+  return messages_.Poll();
 }
 
 std::optional<ice::Transmit> Predictor::PollTransmit() {
-  if (transmits_.empty()) {
-    return std::nullopt;
-  }
-  ice::Transmit transmit = std::move(transmits_.front());
-  transmits_.pop_front();
-  return transmit;
+  return transmits_.Poll();
 }
 
 std::optional<SocketWish> Predictor::PollSocketWish() {
-  if (wishes_.empty()) {
-    return std::nullopt;
-  }
-  SocketWish wish = std::move(wishes_.front());
-  wishes_.pop_front();
-  return wish;
+  return wishes_.Poll();
 }
 
 std::optional<TimePoint> Predictor::NextTimeout() const {

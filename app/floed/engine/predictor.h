@@ -15,12 +15,12 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "base/fifo.h"
 #include "base/random.h"
 #include "base/socket_address.h"
 #include "base/time.h"
@@ -147,7 +147,7 @@ class Predictor {
   SocketAddress target_;               // Where the peer is seen.
   std::optional<TimePoint> deadline_;  // Of the phase.
   std::optional<TimePoint> next_try_;  // While relayed.
-  std::deque<TimePoint> attempts_;     // Within kWindow.
+  std::vector<TimePoint> attempts_;    // Within kWindow.
   std::optional<ice::PortPrediction> prediction_;
   std::vector<SocketAddress> sockets_;
 
@@ -158,9 +158,9 @@ class Predictor {
 
   std::optional<Adopted> adopted_;
   PredictionCounters counters_;
-  std::deque<PredictorMessage> messages_;
-  std::deque<ice::Transmit> transmits_;
-  std::deque<SocketWish> wishes_;
+  Fifo<PredictorMessage> messages_;
+  Fifo<ice::Transmit> transmits_;
+  Fifo<SocketWish> wishes_;
 };
 
 }  // namespace floe::engine

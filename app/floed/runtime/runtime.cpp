@@ -210,6 +210,7 @@ void Runtime::MakeEngine() {
   });
   complained_.assign(config_.rendezvous.size(), false);
   configured_servers_ = std::make_unique<ServerDirectory>(*loop_, [this](engine::Servers servers) {
+    servers.lifetime = CredentialLifetime(config_);
     engine_->SetServers(uv::Loop::Now(), std::move(servers));
     Flush();
   });
@@ -230,8 +231,7 @@ control::ExitCode Runtime::Run() {
   }
   const TimePoint now = uv::Loop::Now();
   TellAddresses(now);
-  configured_servers_->Resolve(
-      ConfiguredServers(config_, std::chrono::duration_cast<seconds>(UnixTime())));
+  ResolveConfigured();
   engine_->Start(now);
   Flush();
   ResolveEndpoints();
@@ -404,6 +404,11 @@ bool Runtime::FlushTransmits() {
   return !unreachable.empty();
 }
 
+void Runtime::ResolveConfigured() {
+  configured_servers_->Resolve(
+      ConfiguredServers(config_, std::chrono::duration_cast<seconds>(UnixTime())));
+}
+
 void Runtime::HandleAction(engine::Action action) {
   if (const auto* open = std::get_if<engine::OpenStream>(&action)) {
     streams_->Open(*open);
@@ -418,6 +423,8 @@ void Runtime::HandleAction(engine::Action action) {
                              probe_sockets_->Open(open_sockets->ip, open_sockets->count));
   } else if (const auto* close_sockets = std::get_if<engine::CloseSockets>(&action)) {
     probe_sockets_->Close(close_sockets->sockets);
+  } else if (std::holds_alternative<engine::RenewServers>(action)) {
+    ResolveConfigured();
   } else if (const auto* map = std::get_if<engine::MapByUpnp>(&action)) {
     if (config_.paths.upnp) {
       MapByUpnp(map->gateway);

@@ -66,6 +66,7 @@ class Runtime {
   /// Returns whether the engine has learned anything from it.
   bool FlushTransmits();
   void AskMdns();
+  void ResolveConfigured();
   void HandleAction(engine::Action action);
   void HandleNotice(const engine::Notice& notice);
   /// Says what keeps us from a relay, where people should know of it; each once.

@@ -1,5 +1,6 @@
 #include "app/floed/runtime/server_directory.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -54,6 +55,12 @@ std::vector<ServerName> ConfiguredServers(const config::Config& config,
     }
   }
   return servers;
+}
+
+std::optional<Duration> CredentialLifetime(const config::Config& config) {
+  const bool made = std::ranges::any_of(
+      config.relays, [](const auto& relay) { return relay.shared_secret.has_value(); });
+  return made ? std::optional<Duration>(kRestLifetime) : std::nullopt;
 }
 
 std::vector<ServerName> OfferedServers(const signaling::Welcome& welcome) {

@@ -32,6 +32,9 @@ struct ServerName {
 [[nodiscard]] std::vector<ServerName> ConfiguredServers(const config::Config& config,
                                                         std::chrono::seconds unix_time);
 
+/// How long their credentials are good for; nothing if for ever.
+[[nodiscard]] std::optional<Duration> CredentialLifetime(const config::Config& config);
+
 /// The same of what a rendezvous hands out. What cannot be read is left out.
 [[nodiscard]] std::vector<ServerName> OfferedServers(const signaling::Welcome& welcome);
 

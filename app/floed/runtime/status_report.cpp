@@ -44,7 +44,7 @@ std::string WhyRelayed(const engine::Engine& engine, const engine::Link& link) {
   const ice::Agent* agent = link.agent();
   std::size_t tried = 0;
   for (const ice::Pair& pair : agent != nullptr ? agent->pairs() : std::vector<ice::Pair>{}) {
-    tried += ice::IsDirect(ice::TierOf(pair.local.type, pair.remote.type)) ? 1U : 0U;
+    tried += ice::IsDirect(ice::TierOf(pair.local->type, pair.remote->type)) ? 1U : 0U;
   }
   std::string why;
   if (tried == 0) {

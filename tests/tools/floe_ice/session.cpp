@@ -61,7 +61,7 @@ void Session::StartAgent(TimePoint now, Generation& generation, ice::Role role,
 void Session::Describe() {
   const ice::Credentials& local = current().agent->local_credentials();
   lines_.push_back("ufrag " + local.ufrag);
-  lines_.push_back("pwd " + local.password);
+  lines_.push_back("pwd " + std::string(local.password));
   for (const ice::Candidate& candidate : SignalledCandidates()) {
     lines_.push_back("candidate " + LineOf(candidate));
   }
@@ -157,7 +157,7 @@ void Session::HandleFromPeer(TimePoint now, const SocketAddress& local, const So
   for (Generation& generation : generations_) {
     const auto& pairs = generation.agent->pairs();
     if (std::ranges::any_of(pairs, [&](const ice::Pair& pair) {
-          return pair.local.base == local && pair.remote.address == remote;
+          return pair.local->base == local && pair.remote->address == remote;
         })) {
       generation.agent->NoteDataReceived(now, local, remote);
       lines_.push_back("recv " + ToHex(payload));
@@ -317,13 +317,13 @@ void Session::TellSelection(TimePoint now) {
   }
   const ice::Pair& pair = *carrier->agent->selected();
   std::string line =
-      "selected " + LineOf(carrier->agent->LocalCandidateOf(pair)) + " | " + ToLine(pair.remote);
+      "selected " + LineOf(carrier->agent->LocalCandidateOf(pair)) + " | " + ToLine(*pair.remote);
   if (selection_ && selection_->first == carrier->agent.get() && selection_->second == line) {
     return;
   }
   selection_.emplace(carrier->agent.get(), line);
   lines_.push_back(std::move(line));
-  gatherer_.UseForData(now, pair.local.base, pair.remote.address);
+  gatherer_.UseForData(now, pair.local->base, pair.remote->address);
 }
 
 void Session::RetireGenerations(TimePoint now) {

@@ -71,7 +71,7 @@ void Session::ApplyRemoteCredentials(TimePoint now) {
     return;
   }
   const auto set = generation.agent->SetRemoteCredentials(
-      now, {.ufrag = *generation.remote_ufrag, .password = *generation.remote_password});
+      now, {.ufrag = *generation.remote_ufrag, .password = WipedText(*generation.remote_password)});
   if (!set) {
     Complain("ufrag, pwd: " + std::string(ToString(set.error())));
     generation.remote_ufrag.reset();
@@ -159,7 +159,7 @@ void Session::Handle(TimePoint now, const SendData& command) {
     return;
   }
   const ice::Pair& pair = *carrier->agent->selected();
-  gatherer_.Send(now, pair.local.base, pair.remote.address, command.payload);
+  gatherer_.Send(now, pair.local->base, pair.remote->address, command.payload);
   carrier->agent->NoteDataSent(now);
 }
 
