@@ -210,10 +210,11 @@ void Engine::SetProbeSockets(TimePoint now, PeerId peer, std::vector<SocketAddre
 PredictionCounters Engine::prediction_counters() const {
   PredictionCounters sum;
   for (const Peer& peer : peers_) {
-    const PredictionCounters& counters = peer.link->predictor().counters();
-    sum.attempts += counters.attempts;
-    sum.probes += counters.probes;
-    sum.found += counters.found;
+    if (const Predictor* predictor = peer.link->predictor()) {
+      sum.attempts += predictor->counters().attempts;
+      sum.probes += predictor->counters().probes;
+      sum.found += predictor->counters().found;
+    }
   }
   return sum;
 }

@@ -180,7 +180,8 @@ bool Engine::DrainSocketWishes(TimePoint now, PeerId id) {
     }
     const auto& wanted = std::get<SocketsWanted>(*wish);
     const bool taken = std::ranges::any_of(peers_, [&](const Peer& peer) {
-      return &peer != &peers_[id] && peer.link->predictor().has_sockets();
+      const Predictor* predictor = peer.link->predictor();
+      return &peer != &peers_[id] && predictor != nullptr && predictor->has_sockets();
     });
     if (taken) {  // One attempt at a time: they are many sockets.
       peers_[id].link->SetProbeSockets(now, {});

@@ -47,7 +47,9 @@ Link::Link(LinkConfig config, const PublicKey& self, const UnixClock& clock,
       random_(random),
       negotiation_(self, config_.key),
       named_(kMaxNamed),
-      predictor_(config_.port_prediction && config_.policy == PathPolicy::kAll, gatherer, random) {}
+      predictor_(config_.port_prediction && config_.policy == PathPolicy::kAll
+                     ? std::make_unique<Predictor>(gatherer, random)
+                     : nullptr) {}
 
 void Link::SetWanted(TimePoint now, bool wanted) {
   if (wanted == wanted_) {
@@ -352,7 +354,7 @@ void Link::AddOurDescription(Message& message) const {
   message.ufrag = current_->local_credentials().ufrag;
   message.password = current_->local_credentials().password;
   message.options = {std::string(kTrickle), std::string(kRenomination)};
-  if (predictor_.enabled()) {
+  if (predictor_) {
     message.options.emplace_back(kPredictionOption);
   }
   AddCandidates(message);
@@ -499,8 +501,8 @@ void Link::HandleTimeout(TimePoint now) {
       agent->HandleTimeout(now);
     }
   }
-  if (predictor_.NextTimeout() && *predictor_.NextTimeout() <= now) {
-    predictor_.HandleTimeout(now, PredictionView());
+  if (predictor_ && predictor_->NextTimeout() && *predictor_->NextTimeout() <= now) {
+    predictor_->HandleTimeout(now, PredictionView());
   }
   RetireAgents(now);
   DrainAgents(now);
@@ -572,7 +574,9 @@ void Link::UpdatePath(TimePoint now) {
     times_.path_since = now;
   }
   path_ = path;
-  predictor_.Update(now, PredictionView());
+  if (predictor_) {
+    predictor_->Update(now, PredictionView());
+  }
   if (!wanted_) {
     return;
   }
@@ -662,7 +666,7 @@ std::optional<TimePoint> Link::NextTimeout() const {
       next = agent->NextTimeout();
     }
   }
-  for (const auto& time : {previous_ends_, predictor_.NextTimeout()}) {
+  for (const auto& time : {previous_ends_, predictor_ ? predictor_->NextTimeout() : std::nullopt}) {
     if (time && (!next || *time < *next)) {
       next = time;
     }

@@ -101,7 +101,9 @@ class Link {
   /// A name of the local network whose address HandleName() is to tell.
   [[nodiscard]] std::optional<std::string> PollName();
 
-  [[nodiscard]] std::optional<SocketWish> PollSocketWish() { return predictor_.PollSocketWish(); }
+  [[nodiscard]] std::optional<SocketWish> PollSocketWish() {
+    return predictor_ ? predictor_->PollSocketWish() : std::nullopt;
+  }
 
   /// True once after each change of path().
   [[nodiscard]] bool PollPathChanged();
@@ -132,7 +134,8 @@ class Link {
 
   [[nodiscard]] const LinkTimes& times() const { return times_; }
 
-  [[nodiscard]] const Predictor& predictor() const { return predictor_; }
+  /// Null where the configuration does not allow it.
+  [[nodiscard]] const Predictor* predictor() const { return predictor_.get(); }
 
   /// True for a while after the path was lost: what else it has taken with it is worth a look.
   [[nodiscard]] bool is_lost(TimePoint now) const;
@@ -191,10 +194,10 @@ class Link {
   std::uint32_t offers_ = 0;  // Since there was last a path.
   std::optional<TimePoint> next_stale_reply_;
   std::vector<std::pair<TimePoint, signaling::Message>> early_;
-  ice::mdns::NamedCandidates named_;  // By transaction tag of the agent.
-  Fifo<std::string> names_;           // To be asked for.
-  Predictor predictor_;
-  bool peer_predicts_ = false;  // It has said so in the current session.
+  ice::mdns::NamedCandidates named_;      // By transaction tag of the agent.
+  Fifo<std::string> names_;               // To be asked for.
+  std::unique_ptr<Predictor> predictor_;  // Null: not allowed.
+  bool peer_predicts_ = false;            // It has said so in the current session.
   std::optional<ice::Path> path_;
   bool path_changed_ = false;
   std::uint64_t agents_version_ = 0;

@@ -34,17 +34,24 @@ bool Link::TakePrediction(TimePoint now, const signaling::Message& message) {
       addresses.push_back(candidate->address);
     }
   }
-  predictor_.HandleMessage(now, PredictionView(), *option, addresses);
+  if (predictor_) {
+    predictor_->HandleMessage(now, PredictionView(), *option, addresses);
+  }
   return true;
 }
 
 void Link::SetProbeSockets(TimePoint now, std::vector<SocketAddress> sockets) {
-  predictor_.SetSockets(now, PredictionView(), std::move(sockets));
+  if (predictor_) {
+    predictor_->SetSockets(now, PredictionView(), std::move(sockets));
+  }
 }
 
 bool Link::HandleProbe(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
                        const ice::stun::MessageView& message) {
-  switch (predictor_.HandleStun(PredictionView(), local, remote, message)) {
+  if (!predictor_) {
+    return false;
+  }
+  switch (predictor_->HandleStun(PredictionView(), local, remote, message)) {
     case Predictor::Verdict::kNotMine:
       return false;
     case Predictor::Verdict::kConsumed:
@@ -63,7 +70,10 @@ bool Link::HandleProbe(TimePoint now, const SocketAddress& local, const SocketAd
 }
 
 void Link::DrainPredictor() {
-  while (const auto said = predictor_.PollMessage()) {
+  if (!predictor_) {
+    return;
+  }
+  while (const auto said = predictor_->PollMessage()) {
     signaling::Message message = MakeMessage(signaling::MessageKind::kCandidate);
     message.options = {std::string(said->option)};
     for (const SocketAddress& address : said->addresses) {
@@ -77,7 +87,7 @@ void Link::DrainPredictor() {
     }
     messages_.Push(std::move(message));
   }
-  while (auto transmit = predictor_.PollTransmit()) {
+  while (auto transmit = predictor_->PollTransmit()) {
     transmits_.Push(std::move(*transmit));
   }
 }

@@ -35,9 +35,6 @@ bool IsAuthentic(const ice::Agent& agent, const ice::stun::MessageView& message)
 }  // namespace
 
 void Predictor::Update(TimePoint now, const View& view) {
-  if (!enabled_) {
-    return;
-  }
   if (phase_ != Phase::kIdle && (!IsFor(view.agent, session_) || !view.relayed || !view.agreed)) {
     // The way found may be another than was looked for: a check of the agents' own that met an open
     // port, or a probe that met the port of our usual socket.
@@ -107,7 +104,7 @@ void Predictor::GetReady(TimePoint now, const View& view) {
 
 void Predictor::HandleMessage(TimePoint now, const View& view, std::string_view option,
                               const std::vector<SocketAddress>& addresses) {
-  if (!enabled_ || !view.agreed || !view.relayed || addresses.empty()) {
+  if (!view.agreed || !view.relayed || addresses.empty()) {
     return;
   }
   if (option == kOpenOption && phase_ == Phase::kReady && IsFor(view.agent, session_)) {

@@ -93,11 +93,9 @@ class Predictor {
     kAdopt,  // An authentic check: that socket is an address of ours from here on.
   };
 
-  /// Both must outlive it. Not enabled, it does nothing.
-  Predictor(bool enabled, const ice::Gatherer& gatherer, RandomSource& random)
-      : enabled_(enabled), gatherer_(gatherer), random_(random) {}
-
-  [[nodiscard]] bool enabled() const { return enabled_; }
+  /// Both must outlive it.
+  Predictor(const ice::Gatherer& gatherer, RandomSource& random)
+      : gatherer_(gatherer), random_(random) {}
 
   // Inputs.
 
@@ -137,7 +135,6 @@ class Predictor {
   void CloseSockets();
   void Drain();
 
-  bool enabled_;
   const ice::Gatherer& gatherer_;
   RandomSource& random_;
   Phase phase_ = Phase::kIdle;

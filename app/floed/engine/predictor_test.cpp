@@ -84,7 +84,7 @@ class PredictorTest : public ::testing::Test {
   ice::Gatherer gatherer_{random_};
   ice::Agent agent_{now_, {.local = ice::MakeCredentials(random_)}, random_};
   Predictor::View view_{.agent = &agent_, .agreed = true, .relayed = true};
-  Predictor predictor_{/*enabled=*/true, gatherer_, random_};
+  Predictor predictor_{gatherer_, random_};
   std::size_t sent_ = 0;
 };
 
@@ -182,17 +182,6 @@ TEST_F(PredictorTest, SocketsThatComeTooLateAreClosed) {
   predictor_.SetSockets(now_, view_, kSockets);
 
   EXPECT_EQ(std::get<SocketsDone>(predictor_.PollSocketWish().value()).sockets, kSockets);
-}
-
-TEST_F(PredictorTest, SwitchedOffItDoesNothing) {
-  LearnNat(/*hard=*/true);
-  Predictor off(/*enabled=*/false, gatherer_, random_);
-
-  off.Update(now_, view_);
-  off.HandleMessage(now_, view_, kReadyOption, {kPeer});
-
-  EXPECT_FALSE(off.PollSocketWish());
-  EXPECT_FALSE(off.NextTimeout());
 }
 
 }  // namespace
