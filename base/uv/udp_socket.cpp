@@ -202,7 +202,10 @@ struct UdpSocket::Batch {
 };
 
 UdpSocket::UdpSocket(UniqueFd fd, IpFamily family, std::uint16_t port)
-    : fd_(std::move(fd)), family_(family), port_(port), batch_(std::make_unique_for_overwrite<Batch>()) {}
+    : fd_(std::move(fd)),
+      family_(family),
+      port_(port),
+      batch_(std::make_unique_for_overwrite<Batch>()) {}
 
 UdpSocket::~UdpSocket() = default;
 UdpSocket::UdpSocket(UdpSocket&& other) noexcept = default;
