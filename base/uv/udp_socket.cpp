@@ -201,11 +201,15 @@ struct UdpSocket::Batch {
   }
 };
 
+/// A megabyte, which is of use only within one Receive(): one for each thread, however many
+/// sockets.
+UdpSocket::Batch& UdpSocket::SharedBatch() {
+  thread_local const auto batch = std::make_unique_for_overwrite<Batch>();
+  return *batch;
+}
+
 UdpSocket::UdpSocket(UniqueFd fd, IpFamily family, std::uint16_t port)
-    : fd_(std::move(fd)),
-      family_(family),
-      port_(port),
-      batch_(std::make_unique_for_overwrite<Batch>()) {}
+    : fd_(std::move(fd)), family_(family), port_(port) {}
 
 UdpSocket::~UdpSocket() = default;
 UdpSocket::UdpSocket(UdpSocket&& other) noexcept = default;
@@ -307,18 +311,19 @@ int UdpSocket::Transmit(const SocketAddress& local, const SocketAddress& remote,
 
 std::size_t UdpSocket::Receive(const OnDatagram& on_datagram, std::size_t max_batches) {
   std::size_t total = 0;
+  Batch& shared = SharedBatch();
   for (std::size_t batch = 0; batch < max_batches; ++batch) {
-    batch_->Prepare();
+    shared.Prepare();
     int received = 0;
     do {
-      received = recvmmsg(fd_.get(), batch_->headers.data(), kBatch, MSG_DONTWAIT, nullptr);
+      received = recvmmsg(fd_.get(), shared.headers.data(), kBatch, MSG_DONTWAIT, nullptr);
     } while (received < 0 && errno == EINTR);
     if (received <= 0) {
       return total;  // Empty. Another error has been cleared by reporting it, and says no more.
     }
     const auto count = static_cast<std::size_t>(received);
     for (std::size_t i = 0; i < count; ++i) {
-      Deliver(i, on_datagram);
+      Deliver(shared, i, on_datagram);
     }
     total += count;
     if (count < kBatch) {
@@ -328,19 +333,19 @@ std::size_t UdpSocket::Receive(const OnDatagram& on_datagram, std::size_t max_ba
   return total;
 }
 
-void UdpSocket::Deliver(std::size_t index, const OnDatagram& on_datagram) {
-  mmsghdr& header = batch_->headers[index];
+void UdpSocket::Deliver(Batch& batch, std::size_t index, const OnDatagram& on_datagram) {
+  mmsghdr& header = batch.headers[index];
   if ((header.msg_hdr.msg_flags & MSG_TRUNC) != 0) {
     ++counters_.truncated;
     return;
   }
   const auto local = FindDestination(header.msg_hdr);
-  const auto remote = FromNative(reinterpret_cast<const sockaddr*>(&batch_->remotes[index]));
+  const auto remote = FromNative(reinterpret_cast<const sockaddr*>(&batch.remotes[index]));
   if (!local || !remote) {
     ++counters_.malformed;
     return;
   }
-  const Bytes message = Bytes(batch_->data[index]).first(header.msg_len);
+  const Bytes message = Bytes(batch.data[index]).first(header.msg_len);
   const std::size_t size = FindSegmentSize(header.msg_hdr).value_or(message.size());
   if (size > kMaxDatagram) {
     ++counters_.truncated;

@@ -40,7 +40,7 @@ class UdpSocket {
   static constexpr std::size_t kMaxSegments = 64;      // datagrams to one sendmsg()
   static constexpr std::size_t kMaxTogether = 65'000;  // bytes to one sendmsg()
 
-  /// Borrows `datagram` until it returns. Must not destroy the socket or receive from it.
+  /// Borrows `datagram` until it returns. Must not destroy the socket, nor receive from any.
   using OnDatagram =
       std::function<void(const SocketAddress& local, const SocketAddress& remote, Bytes datagram)>;
 
@@ -93,6 +93,8 @@ class UdpSocket {
  private:
   struct Batch;  // What one recvmmsg() writes to.
 
+  [[nodiscard]] static Batch& SharedBatch();
+
   UdpSocket(UniqueFd fd, IpFamily family, std::uint16_t port);
 
   [[nodiscard]] static Result<UdpSocket> Open(const SocketAddress& local, std::uint32_t fwmark);
@@ -100,12 +102,11 @@ class UdpSocket {
   /// 0, or the error. `segment` other than 0 is the size of each datagram in `bytes`.
   [[nodiscard]] int Transmit(const SocketAddress& local, const SocketAddress& remote, Bytes bytes,
                              std::uint32_t interface, std::size_t segment);
-  void Deliver(std::size_t index, const OnDatagram& on_datagram);
+  void Deliver(Batch& batch, std::size_t index, const OnDatagram& on_datagram);
 
   UniqueFd fd_;
   IpFamily family_;
   std::uint16_t port_;
-  std::unique_ptr<Batch> batch_;
   UdpCounters counters_;
   bool can_segment_ = true;  // Until the kernel says that it cannot.
 };
