@@ -11,6 +11,7 @@ namespace floe::daemon {
 namespace {
 
 constexpr std::chrono::hours kRestLifetime{24};
+constexpr Duration kTryAgain = std::chrono::seconds(30);
 
 ice::RelayTransport ToIce(config::RelayTransport transport) {
   switch (transport) {
@@ -81,16 +82,28 @@ std::vector<ServerName> OfferedServers(const signaling::Welcome& welcome) {
 }
 
 ServerDirectory::ServerDirectory(uv::Loop& loop, std::function<void(engine::Servers)> on_servers)
-    : on_servers_(std::move(on_servers)), resolver_(loop) {}
+    : on_servers_(std::move(on_servers)), resolver_(loop), again_(loop, [this] {
+        next_ = 0;
+        Next();
+      }) {}
 
 void ServerDirectory::Resolve(std::vector<ServerName> names) {
   resolver_.Cancel();
-  names_ = std::move(names);
-  found_.assign(names_.size(), {});
+  again_.ArmAt(std::nullopt);
+  const std::vector<ServerName> before = std::exchange(names_, std::move(names));
+  const std::vector<std::vector<SocketAddress>> found_before = std::exchange(found_, {});
+  found_.resize(names_.size());
   next_ = 0;
   for (std::size_t i = 0; i < names_.size(); ++i) {
     if (const auto ip = ParseIpAddress(names_[i].server.host)) {
       found_[i] = {{*ip, names_[i].server.port}};
+      continue;
+    }
+    const auto known = std::ranges::find_if(before, [&](const ServerName& name) {
+      return name.server == names_[i].server && name.transport == names_[i].transport;
+    });
+    if (known != before.end()) {
+      found_[i] = found_before[static_cast<std::size_t>(known - before.begin())];
     }
   }
   Report();
@@ -98,33 +111,40 @@ void ServerDirectory::Resolve(std::vector<ServerName> names) {
 }
 
 void ServerDirectory::Next() {
-  while (next_ < names_.size() && !found_[next_].empty()) {
+  while (next_ < names_.size() && ParseIpAddress(names_[next_].server.host)) {
     ++next_;
   }
   if (next_ == names_.size()) {
+    if (std::exchange(missed_, false)) {
+      again_.ArmAt(uv::Loop::Now() + kTryAgain);
+    }
     return;
   }
   const config::HostPort& server = names_[next_].server;
-  const auto started = resolver_.Start(
-      server.host, server.port, [this](Result<std::vector<SocketAddress>> resolved) {
-        if (resolved) {
-          found_[next_] = std::move(*resolved);
-          Report();
-        } else if (names_[next_].transport != ice::RelayTransport::kUdp &&
-                   FindProxyInEnvironment(names_[next_].server.host)) {
-          // The proxy knows names that we cannot look up, and connects to them by name.
-          found_[next_] = {{{}, names_[next_].server.port}};
-          Report();
-        } else {
-          log::Warn("{}: {}", resolved.error().context, resolved.error().code.message());
-        }
-        ++next_;
-        Next();
-      });
-  if (!started) {
-    ++next_;
-    Next();
+  if (auto started = resolver_.Start(server.host, server.port,
+                                     [this](Result<std::vector<SocketAddress>> resolved) {
+                                       HandleResolved(std::move(resolved));
+                                     });
+      !started) {
+    HandleResolved(Fail(std::move(started.error())));
   }
+}
+
+void ServerDirectory::HandleResolved(Result<std::vector<SocketAddress>> resolved) {
+  if (resolved) {
+    found_[next_] = std::move(*resolved);
+    Report();
+  } else if (names_[next_].transport != ice::RelayTransport::kUdp &&
+             FindProxyInEnvironment(names_[next_].server.host)) {
+    // The proxy knows names that we cannot look up, and connects to them by name.
+    found_[next_] = {{{}, names_[next_].server.port}};
+    Report();
+  } else {
+    log::Warn("{}: {}", resolved.error().context, resolved.error().code.message());
+    missed_ = true;
+  }
+  ++next_;
+  Next();
 }
 
 void ServerDirectory::Report() {

@@ -15,6 +15,7 @@
 #include "base/socket_address.h"
 #include "base/uv/loop.h"
 #include "base/uv/resolver.h"
+#include "base/uv/timer.h"
 
 namespace floe::daemon {
 
@@ -39,7 +40,8 @@ struct ServerName {
 [[nodiscard]] std::vector<ServerName> OfferedServers(const signaling::Welcome& welcome);
 
 /// Looks names up one after the other and reports after each, so that one that hangs delays none
-/// but those behind it; numeric addresses need no look-up and are reported at once.
+/// but those behind it; numeric addresses need no look-up and are reported at once. A name that was
+/// found before keeps its addresses until it is found again. What is not found is tried again.
 class ServerDirectory {
  public:
   /// The loop must outlive it.
@@ -50,13 +52,16 @@ class ServerDirectory {
 
  private:
   void Next();
+  void HandleResolved(Result<std::vector<SocketAddress>> resolved);
   void Report();
 
   std::vector<ServerName> names_;
   std::vector<std::vector<SocketAddress>> found_;  // For each name.
   std::size_t next_ = 0;
+  bool missed_ = false;  // One that was not found.
   std::function<void(engine::Servers)> on_servers_;
   uv::Resolver resolver_;
+  uv::Timer again_;
 };
 
 }  // namespace floe::daemon
