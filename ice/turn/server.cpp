@@ -46,7 +46,8 @@ Server::Server(ServerConfig config, RandomSource& random)
     : config_(std::move(config)),
       random_(random),
       authenticator_(std::move(config_.auth), random),
-      unproven_(random) {
+      bindings_(random),
+      challenges_(random) {
   FLOE_CHECK(config_.ports.first != 0 && config_.ports.first <= config_.ports.last);
 }
 
@@ -73,7 +74,7 @@ void Server::HandleDatagram(TimePoint now, const SocketAddress& client, const So
     return;
   }
   if (message->method() == Method::kBinding) {
-    if (!MayAnswerUnproven(now, client)) {
+    if (!MayAnswer(bindings_, now, client)) {
       return;
     }
     if (auto answer = stun::AnswerBinding(*message, client)) {
@@ -99,7 +100,8 @@ void Server::HandleRequest(Request request) {
   const std::string known = allocation == nullptr ? std::string() : allocation->username;
   auto identity = authenticator_.Check(request.now, request.message, request.tuple.client, known);
   if (!identity) {
-    if (MayAnswerUnproven(request.now, request.tuple.client)) {
+    // Who has an allocation has proved himself before, and may have to learn a new nonce.
+    if (allocation != nullptr || MayAnswer(challenges_, request.now, request.tuple.client)) {
       Refuse(request, identity.error());
     }
     return;
@@ -255,8 +257,8 @@ void Server::Refuse(const Request& request, ErrorCode code,
   Send(request.tuple, response.Take());
 }
 
-bool Server::MayAnswerUnproven(TimePoint now, const SocketAddress& client) {
-  const bool may = unproven_.Take(now, client.ip);
+bool Server::MayAnswer(SourceLimit& limit, TimePoint now, const SocketAddress& client) {
+  const bool may = limit.Take(now, client.ip);
   stats_.limited += may ? 0U : 1U;
   return may;
 }

@@ -136,13 +136,16 @@ class Server {
   void Refuse(const Request& request, stun::ErrorCode code,
               const std::vector<stun::AttributeType>& unknown = {});
   /// Whether a source that has proved nothing is to be answered; if not, that is counted.
-  [[nodiscard]] bool MayAnswerUnproven(TimePoint now, const SocketAddress& client);
+  [[nodiscard]] bool MayAnswer(SourceLimit& limit, TimePoint now, const SocketAddress& client);
   void Send(const FiveTuple& tuple, std::vector<std::uint8_t> payload);
 
   ServerConfig config_;
   RandomSource& random_;
   Authenticator authenticator_;
-  SourceLimit unproven_;  // Answers to those who have not proved who they are.
+  // Answers to those who have not proved who they are, each kind with a limit of its own: whoever
+  // asks where he is must not keep others of his address from the relay.
+  SourceLimit bindings_;
+  SourceLimit challenges_;
   AllocationTable allocations_;
   std::deque<ServerTransmit> transmits_;
   std::deque<ServerAction> actions_;
