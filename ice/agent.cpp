@@ -148,8 +148,9 @@ Result<void, AgentError> Agent::AddRemoteCandidate(TimePoint now, const Candidat
   if (tcp && candidate.tcp_type == TcpType::kActive) {
     return {};  // It forms no pair (RFC 6544 section 6.2): it connects to us from another port.
   }
-  const bool too_many =
-      tcp && checklist_.CountRemotes(Transport::kTcp) >= config_.max_remotes / kTcpShare;
+  const bool too_many = tcp &&
+                        checklist_.CountTold(Transport::kTcp) >= config_.max_remotes / kTcpShare &&
+                        !checklist_.ForgetFailedRemote(Transport::kTcp);
   if (too_many || !HasRoomForRemote()) {
     return Fail(AgentError::kBadCandidate);
   }

@@ -153,6 +153,19 @@ TEST_F(TcpTest, WhatAPeerTellsOfTcpLeavesRoomForUdp) {
   }
 }
 
+TEST_F(TcpTest, WhereNoConnectionCouldBeMadeMakesRoomForAnother) {
+  MakeWithTcp(Role::kControlling);
+  for (int i = 0; i < 8; ++i) {
+    AddRemote(TcpHost("192.0.2.1:" + std::to_string(2000 + i), TcpType::kPassive));
+  }
+  Introduce();
+  Pass(milliseconds(60));
+  agent().HandleUnreachable(now_, kOurActive, kTheirPassive);
+
+  EXPECT_TRUE(agent().AddRemoteCandidate(now_, TcpHost("192.0.2.1:3000", TcpType::kPassive)));
+  EXPECT_FALSE(agent().AddRemoteCandidate(now_, TcpHost("192.0.2.1:3001", TcpType::kPassive)));
+}
+
 // A connection to us is the peer's to make.
 TEST_F(TcpTest, AnAcceptedConnectionThatEndsIsNotTriedAgain) {
   Make(Role::kControlled, kFast);

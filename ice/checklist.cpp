@@ -136,8 +136,11 @@ void Checklist::DropWorst(Transport transport) {
   }
 }
 
-bool Checklist::ForgetFailedRemote() {
+bool Checklist::ForgetFailedRemote(std::optional<Transport> transport) {
   const auto useless = std::ranges::find_if(remotes_, [&](const Candidate& remote) {
+    if (transport && remote.address.transport != *transport) {
+      return false;
+    }
     bool tried = false;
     for (const Pair& pair : pairs_) {
       if (pair.remote->address == remote.address) {
@@ -254,9 +257,10 @@ Pair* Checklist::TakeNext(Tcp tcp) {
   return next == pairs_.end() ? nullptr : &*next;
 }
 
-std::size_t Checklist::CountRemotes(Transport transport) const {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      remotes_, [&](const Candidate& each) { return each.address.transport == transport; }));
+std::size_t Checklist::CountTold(Transport transport) const {
+  return static_cast<std::size_t>(std::ranges::count_if(remotes_, [&](const Candidate& each) {
+    return each.signalled && each.address.transport == transport;
+  }));
 }
 
 std::size_t Checklist::CountUnderWay() const {

@@ -108,7 +108,7 @@ class Checklist {
 
   /// Forgets the remote candidate that came first of those whose checks have all failed, with its
   /// pairs. False if there is none.
-  bool ForgetFailedRemote();
+  bool ForgetFailedRemote(std::optional<Transport> transport = std::nullopt);
 
   /// Takes a local base away, with its pairs. Returns the ids of the pairs that went.
   std::vector<PairId> RemoveLocal(const SocketAddress& base);
@@ -171,7 +171,8 @@ class Checklist {
 
   [[nodiscard]] std::size_t remote_count() const { return remotes_.size(); }
 
-  [[nodiscard]] std::size_t CountRemotes(Transport transport) const;
+  /// Remote candidates that were signalled.
+  [[nodiscard]] std::size_t CountTold(Transport transport) const;
 
  private:
   [[nodiscard]] bool MayPair(const Candidate& local, const Candidate& remote) const;
