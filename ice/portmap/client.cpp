@@ -269,11 +269,18 @@ bool Client::KeptItsState(TimePoint now, std::uint32_t epoch) {
 }
 
 void Client::CheckNow(TimePoint now) {
-  const bool answered_lately = poll_ - now > kPollInterval - kShortestGap;
-  if ((phase_ == Phase::kMapped || phase_ == Phase::kPolling) && !answered_lately) {
+  const TimePoint soonest = poll_ - kPollInterval + kShortestGap;
+  if (phase_ == Phase::kMapped || phase_ == Phase::kPolling) {
     // Not only a question: a router that had been up for as short a time when it last answered has
     // lost its state and tells no suspicious epoch.
-    Start(now, Phase::kRenewing);
+    if (soonest <= now) {
+      Start(now, Phase::kRenewing);
+      return;
+    }
+    renew_ = std::min(renew_, soonest);
+    if (phase_ == Phase::kMapped) {
+      Settle(now);
+    }
   } else if (phase_ == Phase::kResting && wake_) {
     wake_ = std::min(*wake_, std::max(now, asked_ + kShortRest));
   }

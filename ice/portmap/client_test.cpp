@@ -261,6 +261,19 @@ TEST_F(PortmapClientTest, ANetworkChangeIsNotWaitedForAMinute) {
   EXPECT_EQ(router.mapped, 5000);
 }
 
+TEST_F(PortmapClientTest, ANetworkChangeRightAfterAnAnswerIsLookedAtSoon) {
+  Make();
+  router.started = now_ - seconds(1);
+  Run(seconds(1));
+  router.Reboot(now_ - seconds(1));
+
+  client_->CheckNow(now_);
+  Drain();
+  Run(seconds(4));
+
+  EXPECT_EQ(router.mapped, 5000);
+}
+
 TEST_F(PortmapClientTest, IsNotHurriedByOneChangeAfterAnother) {
   Make();
   const int before = router.requests;
