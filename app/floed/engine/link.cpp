@@ -139,6 +139,7 @@ void Link::WithdrawOffer() {
 }
 
 void Link::RestorePrevious() {
+  peer_predicts_ = previous_predicts_;
   current_ = std::move(previous_);
   answered_.reset();
   previous_ends_.reset();
@@ -253,6 +254,7 @@ void Link::Answer(TimePoint now, const Message& offer) {
 void Link::StartAgent(TimePoint now, ice::Role role) {
   if (current_ && current_->path()) {
     previous_ = std::move(current_);
+    previous_predicts_ = peer_predicts_;
     previous_ends_.reset();
   }
   answered_.reset();

@@ -197,7 +197,8 @@ class Link {
   ice::mdns::NamedCandidates named_;      // By transaction tag of the agent.
   Fifo<std::string> names_;               // To be asked for.
   std::unique_ptr<Predictor> predictor_;  // Null: not allowed.
-  bool peer_predicts_ = false;            // It has said so in the current session.
+  bool peer_predicts_ = false;            // It has said so in the current session ...
+  bool previous_predicts_ = false;        // ... and in the one before.
   std::optional<ice::Path> path_;
   bool path_changed_ = false;
   std::uint64_t agents_version_ = 0;

@@ -242,6 +242,9 @@ control::ExitCode Runtime::Run() {
     log::Warn("{}: {}", told.error().context, told.error().code.message());
   }
   loop_->Run();
+  for (const auto& [internal, mapper] : upnp_) {
+    mapper->Stop();
+  }
   return exit_code_;
 }
 
@@ -479,9 +482,6 @@ void Runtime::HandleSignal(int signal) {
   log::Info("stopping");
   engine_->Stop(uv::Loop::Now());
   Flush();
-  for (const auto& [internal, mapper] : upnp_) {
-    mapper->Stop();
-  }
   loop_->Stop();
 }
 
