@@ -3,18 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "tunnel/packet/headers.h"
+
 namespace floe::tunnel {
 namespace {
-
-constexpr std::size_t kIpv4HeaderSize = 20;  // bytes, without options
-constexpr std::size_t kIpv4TotalLength = 2;
-constexpr std::size_t kIpv4Source = 12;
-constexpr std::size_t kIpv4Destination = 16;
-
-constexpr std::size_t kIpv6HeaderSize = 40;  // bytes
-constexpr std::size_t kIpv6PayloadLength = 4;
-constexpr std::size_t kIpv6Source = 8;
-constexpr std::size_t kIpv6Destination = 24;
 
 /// The length the packet says it has, header included. Nothing if the header is not whole.
 std::optional<std::size_t> StatedLength(Bytes bytes) {
@@ -23,7 +15,7 @@ std::optional<std::size_t> StatedLength(Bytes bytes) {
   }
   const std::uint32_t version = bytes[0] >> 4U;
   if (version == 4 && bytes.size() >= kIpv4HeaderSize) {
-    const std::size_t header = std::size_t{4} * (bytes[0] & 0x0FU);
+    const std::size_t header = Ipv4HeaderSize(bytes);
     const std::size_t total = LoadBe<std::uint16_t>(bytes, kIpv4TotalLength);
     if (header < kIpv4HeaderSize || total < header) {
       return std::nullopt;

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "tunnel/packet/headers.h"
+
 namespace floe::tunnel {
 
 namespace {
@@ -63,11 +65,8 @@ std::uint16_t Fold(std::uint64_t sum) {
 }
 
 std::uint64_t PseudoHeaderSum(Bytes packet, std::uint8_t protocol, std::size_t length) {
-  constexpr std::size_t kIpv4Addresses = 12;
-  constexpr std::size_t kIpv6Addresses = 8;
   const bool v4 = packet[0] >> 4U == 4;
-  const Bytes addresses =
-      v4 ? packet.subspan(kIpv4Addresses, 8) : packet.subspan(kIpv6Addresses, 32);
+  const Bytes addresses = v4 ? packet.subspan(kIpv4Source, 8) : packet.subspan(kIpv6Source, 32);
   return Sum(addresses) + protocol + length;
 }
 

@@ -74,7 +74,7 @@ bool IsSame(Bytes a, Bytes b, std::size_t begin, std::size_t end) {
 
 /// Addresses, ports and protocol. The layouts are the same but for the TCP options.
 bool IsSameFlow(const TransportLayout& layout, Bytes a, Bytes b) {
-  const std::size_t addresses = layout.v4 ? kIpv4Source : kIpv6NextHeader + 2;
+  const std::size_t addresses = layout.v4 ? kIpv4Source : kIpv6Source;
   const std::size_t protocol = layout.v4 ? kIpv4Protocol : kIpv6NextHeader;
   return a[protocol] == b[protocol] &&
          IsSame(a, b, addresses, layout.transport_offset + kPortsSize);
@@ -83,10 +83,10 @@ bool IsSameFlow(const TransportLayout& layout, Bytes a, Bytes b) {
 /// What cutting would give each segment alike: all but lengths, identification, sequence number,
 /// PSH and checksums.
 bool HasSameHeaders(const TransportLayout& layout, Bytes a, Bytes b) {
-  const bool same_ip = layout.v4 ? a[kIpv4Tos] == b[kIpv4Tos] && a[kIpv4Ttl] == b[kIpv4Ttl] &&
-                                       IsSame(a, b, kIpv4Fragment, kIpv4Ttl)
-                                 : IsSame(a, b, 0, kIpv6PayloadLength) &&
-                                       IsSame(a, b, kIpv6NextHeader, kIpv6NextHeader + 2);
+  const bool same_ip =
+      layout.v4 ? a[kIpv4Tos] == b[kIpv4Tos] && a[kIpv4Ttl] == b[kIpv4Ttl] &&
+                      IsSame(a, b, kIpv4Fragment, kIpv4Ttl)
+                : IsSame(a, b, 0, kIpv6PayloadLength) && IsSame(a, b, kIpv6NextHeader, kIpv6Source);
   if (!same_ip || !layout.tcp) {
     return same_ip;
   }

@@ -22,10 +22,13 @@ inline constexpr std::size_t kIpv4Ttl = 8;
 inline constexpr std::size_t kIpv4Protocol = 9;
 inline constexpr std::size_t kIpv4Checksum = 10;
 inline constexpr std::size_t kIpv4Source = 12;
+inline constexpr std::size_t kIpv4Destination = 16;
 
 inline constexpr std::size_t kIpv6HeaderSize = 40;
 inline constexpr std::size_t kIpv6PayloadLength = 4;
 inline constexpr std::size_t kIpv6NextHeader = 6;
+inline constexpr std::size_t kIpv6Source = 8;
+inline constexpr std::size_t kIpv6Destination = 24;
 
 inline constexpr std::size_t kTcpHeaderSize = 20;  // without options
 inline constexpr std::size_t kTcpSequence = 4;
