@@ -5,6 +5,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 
 #include "base/key.h"
 #include "tunnel/blake2s.h"
@@ -40,6 +41,8 @@ class RemoteIdentity {
   [[nodiscard]] const PublicKey& public_key() const { return public_key_; }
 
   [[nodiscard]] const PresharedKey& preshared_key() const { return preshared_key_; }
+
+  void set_preshared_key(PresharedKey key) { preshared_key_ = std::move(key); }
 
   /// The key agreement of the two static keys.
   [[nodiscard]] const SharedSecret& static_static() const { return static_static_; }

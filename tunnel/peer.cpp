@@ -160,6 +160,17 @@ void Peer::SendKeepalive(TimePoint now) {
   RequestHandshake(now);
 }
 
+bool Peer::SetPresharedKey(PresharedKey key) {
+  if (key == remote_.preshared_key()) {
+    return false;
+  }
+  remote_.set_preshared_key(std::move(key));
+  slots_.Clear();
+  pending_.clear();
+  stats_.has_session = false;
+  return true;
+}
+
 void Peer::HandleTimeout(TimePoint now) {
   while (const auto expiry = timers_.PollExpired(now)) {
     Handle(now, *expiry);

@@ -62,6 +62,14 @@ class Peer {
   /// Without a session, asks for a handshake.
   void SendKeepalive(TimePoint now);
 
+  /// False if it is the one there is. Else all that was made with the other one is forgotten:
+  /// sessions, and initiations that wait for an answer.
+  bool SetPresharedKey(PresharedKey key);
+
+  void SetPersistentKeepalive(TimePoint now, Duration interval) {
+    timers_.SetPersistentKeepalive(now, interval);
+  }
+
   void HandleTimeout(TimePoint now);
 
   [[nodiscard]] std::optional<TimePoint> NextTimeout() const { return timers_.NextTimeout(); }

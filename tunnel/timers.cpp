@@ -12,6 +12,12 @@ Timers::Timers(TimePoint now, Duration persistent_keepalive)
   ArmPersistent(now);
 }
 
+void Timers::SetPersistentKeepalive(TimePoint now, Duration interval) {
+  persistent_keepalive_ = interval;
+  Disarm(kPersistent);
+  ArmPersistent(now);
+}
+
 void Timers::HandleInitiationSent(TimePoint now, Duration jitter) {
   jitter_ = jitter;
   Arm(kRetry, now + kRekeyTimeout + jitter);

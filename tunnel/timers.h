@@ -29,6 +29,9 @@ class Timers {
   /// `persistent_keepalive` 0: none.
   Timers(TimePoint now, Duration persistent_keepalive);
 
+  /// Counts from `now`; 0: none.
+  void SetPersistentKeepalive(TimePoint now, Duration interval);
+
   /// Starts, or starts again, the time after which attempts are given up.
   void BeginAttempts(TimePoint now) { attempts_began_ = now; }
 

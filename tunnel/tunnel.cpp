@@ -1,6 +1,8 @@
 #include "tunnel/tunnel.h"
 
+#include <algorithm>
 #include <deque>
+#include <utility>
 
 #include "tunnel/constants.h"
 #include "tunnel/ip_packet.h"
@@ -83,6 +85,35 @@ void Tunnel::RemovePeer(PeerId id) {
   by_id_.erase(found);
   entry = Entry{};
   free_slots_.push_back(slot);
+}
+
+void Tunnel::SetAllowedIps(PeerId id, std::vector<IpPrefix> allowed_ips) {
+  Entry* const entry = Find(id);
+  if (entry == nullptr) {
+    return;
+  }
+  const Slot slot = entry->peer->owner();
+  for (const IpPrefix& prefix : allowed_ips) {
+    allowed_ips_.Insert(prefix, slot);
+  }
+  for (const IpPrefix& prefix : entry->allowed_ips) {
+    if (std::ranges::find(allowed_ips, prefix) == allowed_ips.end()) {
+      allowed_ips_.Remove(prefix, slot);
+    }
+  }
+  entry->allowed_ips = std::move(allowed_ips);
+}
+
+void Tunnel::SetPersistentKeepalive(TimePoint now, PeerId id, Duration interval) {
+  if (Entry* const entry = Find(id)) {
+    entry->peer->SetPersistentKeepalive(now, interval);
+    Reschedule(*entry);
+  }
+}
+
+bool Tunnel::SetPresharedKey(PeerId id, std::optional<PresharedKey> key) {
+  Entry* const entry = Find(id);
+  return entry != nullptr && entry->peer->SetPresharedKey(key ? std::move(*key) : PresharedKey());
 }
 
 void Tunnel::HandlePacket(TimePoint now, Bytes inner_packet) {

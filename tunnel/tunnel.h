@@ -54,6 +54,14 @@ class Tunnel {
   /// Forgets its keys at once. What is waiting in the outputs stays there.
   void RemovePeer(PeerId id);
 
+  // Changes to a peer that there is. Its sessions go on but where another is said.
+
+  /// Replaces those it had. A prefix that another peer has moves to this one.
+  void SetAllowedIps(PeerId id, std::vector<IpPrefix> allowed_ips);
+  void SetPersistentKeepalive(TimePoint now, PeerId id, Duration interval);
+  /// True if it is another than before: then its sessions are forgotten at once.
+  bool SetPresharedKey(PeerId id, std::optional<PresharedKey> key);
+
   /// A packet from the TUN device. Goes to the peer that has its destination among its allowed IPs;
   /// waits there for a session if need be.
   void HandlePacket(TimePoint now, Bytes inner_packet);

@@ -268,6 +268,78 @@ TEST(TunnelTest, ARemovedPeerIsForgotten) {
   EXPECT_FALSE(pair.a().PollDatagram().has_value());
 }
 
+TEST(TunnelTest, OtherAllowedIpsKeepTheSession) {
+  TunnelPair pair;
+  pair.Connect();
+  const std::size_t sent = pair.sent().size();
+
+  pair.a().SetAllowedIps(kPeer, {*ParseIpPrefix("10.0.0.0/24")});
+  pair.Send(kA, "still");
+  pair.RunFor(milliseconds(20));
+  EXPECT_THAT(pair.received(kB), ElementsAre("still"));
+  EXPECT_EQ(pair.sent().size(), sent + 1);
+
+  pair.a().SetAllowedIps(kPeer, {*ParseIpPrefix("10.9.0.0/24")});
+  pair.Send(kA, "not any more");
+  EXPECT_EQ(pair.a().counters().unroutable_packet, 1U);
+  EXPECT_EQ(pair.sent().size(), sent + 1);
+}
+
+TEST(TunnelTest, PeersMaySwapAllowedIps) {
+  TunnelPair pair;
+  test::FakeRandom random(9);
+  const PublicKey other = DerivePublicKey(GeneratePrivateKey(random));
+  const IpPrefix first{TunnelPair::AddressOf(kB), 32};
+  const IpPrefix second = *ParseIpPrefix("10.0.0.9/32");
+  ASSERT_TRUE(pair.a().AddPeer(pair.now(), 8, {.public_key = other, .allowed_ips = {second}}));
+
+  pair.a().SetAllowedIps(kPeer, {second});
+  pair.a().SetAllowedIps(8, {first});
+
+  pair.a().HandlePacket(pair.now(), MakeIpv4({}, first.address, ""));
+  EXPECT_EQ(pair.a().PollDatagram()->peer, 8U);
+  pair.a().HandlePacket(pair.now(), MakeIpv4({}, second.address, ""));
+  EXPECT_EQ(pair.a().PollDatagram()->peer, kPeer);
+}
+
+TEST(TunnelTest, AnotherPresharedKeyEndsTheSessions) {
+  TunnelPair pair;
+  pair.Connect();
+  PresharedKey key;
+  key.data()[0] = 1;
+  EXPECT_FALSE(pair.a().SetPresharedKey(kPeer, std::nullopt));
+  EXPECT_TRUE(pair.a().Stats(kPeer).has_session);
+  pair.Send(kB);
+  const auto datagram = pair.LastSent(kB, 4);
+
+  EXPECT_TRUE(pair.a().SetPresharedKey(kPeer, key.Clone()));
+
+  EXPECT_FALSE(pair.a().Stats(kPeer).has_session);
+  EXPECT_EQ(pair.Inject(kA, datagram), std::nullopt);
+  EXPECT_TRUE(pair.b().SetPresharedKey(kPeer, std::move(key)));
+  pair.Connect();
+  pair.Send(kA, "again");
+  pair.RunFor(milliseconds(20));
+  EXPECT_THAT(pair.received(kB), ElementsAre("again"));
+}
+
+TEST(TunnelTest, AnotherKeepaliveIntervalCountsFromItsChange) {
+  TunnelPair pair({.keepalive_a = seconds(60)});
+  pair.Connect();
+  const TimePoint changed = pair.now();
+  const std::size_t sent = pair.sent().size();
+
+  pair.a().SetPersistentKeepalive(changed, kPeer, seconds(5));
+  pair.RunFor(milliseconds(5500));
+  ASSERT_EQ(pair.sent().size(), sent + 1);
+  EXPECT_TRUE(pair.sent().back().is_keepalive());
+  EXPECT_EQ(pair.sent().back().at, changed + seconds(5));
+
+  pair.a().SetPersistentKeepalive(pair.now(), kPeer, seconds(0));
+  pair.RunFor(seconds(50));
+  EXPECT_EQ(pair.sent().size(), sent + 1);
+}
+
 TEST(TunnelTest, APlaceThatIsFreeIsUsedAgain) {
   TunnelPair pair;
   pair.Connect();

@@ -160,7 +160,7 @@ std::string Fleet::Describe(std::size_t node_index) {
   for (const ice::Candidate& candidate : engine.gatherer().candidates()) {
     text += "  " + ice::ToLine(candidate) + '\n';
   }
-  for (engine::PeerId peer = 0; peer < engine.config().peers.size(); ++peer) {
+  for (const engine::PeerId peer : engine.peer_ids()) {
     const engine::Link& link = engine.link(peer);
     text += "  peer " + link.config().name + ": session " +
             std::to_string(static_cast<int>(engine.Stats(peer).has_session)) +

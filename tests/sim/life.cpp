@@ -341,7 +341,7 @@ void Life::ExpectBounded() {
     if (engine.gatherer().candidates().size() > kMaxCandidates) {
       Fail("too many candidates at " + Name(node), node, node);
     }
-    for (engine::PeerId peer = 0; peer < engine.config().peers.size(); ++peer) {
+    for (const engine::PeerId peer : engine.peer_ids()) {
       const ice::Agent* agent = engine.link(peer).agent();
       if (agent != nullptr && agent->pairs().size() > kMaxPairs) {
         Fail("too many pairs at " + Name(node), node, node);

@@ -1,5 +1,7 @@
 #include "app/floed/engine/courier.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 
 namespace floe::engine {
@@ -25,10 +27,9 @@ Delivery ToDelivery(signaling::Answered::Result result) {
 
 Courier::Courier(const PrivateKey& key, const PublicKey& self, std::vector<signaling::Url> urls,
                  RandomSource& random)
-    : random_(random), urls_(std::move(urls)), key_(key), self_(self) {
-  for (const signaling::Url& url : urls_) {
-    servers_.push_back({.client = std::make_unique<signaling::Client>(
-                            signaling::ClientConfig{.url = url}, key_, self_, random_)});
+    : random_(random), key_(key), self_(self) {
+  for (const signaling::Url& url : urls) {
+    AddServer(url);
   }
 }
 
@@ -42,25 +43,46 @@ bool Courier::AddPeer(PeerId id, const PublicKey& key) {
   return true;
 }
 
-void Courier::Start(TimePoint now) {
-  for (StreamId id = 0; id < servers_.size(); ++id) {
-    servers_[id].client->Start(now);
-    Drain(id);
+void Courier::RemovePeer(PeerId id) {
+  if (const auto found = recipients_.find(id); found != recipients_.end()) {
+    by_key_.erase(found->second.key);
+    recipients_.erase(found);
   }
+}
+
+StreamId Courier::AddServer(const signaling::Url& url) {
+  servers_.push_back({.url = url,
+                      .client = std::make_unique<signaling::Client>(
+                          signaling::ClientConfig{.url = url}, key_, self_, random_)});
+  return static_cast<StreamId>(servers_.size() - 1);
+}
+
+void Courier::RemoveServer(TimePoint now, StreamId id) {
+  servers_[id].client->Stop(now);  // What it has not answered, it answers.
+  Drain(id);
+  servers_[id] = {};
+}
+
+template <typename Visit>
+void Courier::ForEachServer(Visit visit) {
+  for (StreamId id = 0; id < servers_.size(); ++id) {
+    if (servers_[id].client) {
+      visit(id, *servers_[id].client);
+      Drain(id);
+    }
+  }
+}
+
+void Courier::Start(TimePoint now) {
+  ForEachServer([now](StreamId, signaling::Client& client) { client.Start(now); });
 }
 
 void Courier::Stop(TimePoint now) {
-  for (StreamId id = 0; id < servers_.size(); ++id) {
-    servers_[id].client->Stop(now);
-    Drain(id);
-  }
+  ForEachServer([now](StreamId, signaling::Client& client) { client.Stop(now); });
 }
 
 void Courier::HandleNetworkChange(TimePoint now) {
-  for (StreamId id = 0; id < servers_.size(); ++id) {
-    servers_[id].client->HandleNetworkChange(now);
-    Drain(id);
-  }
+  ForEachServer([now](StreamId, signaling::Client& client) { client.HandleNetworkChange(now); });
 }
 
 void Courier::HandleStreamOpened(TimePoint now, StreamId id) {
@@ -79,13 +101,11 @@ void Courier::HandleStreamClosed(TimePoint now, StreamId id, std::string_view re
 }
 
 void Courier::HandleTimeout(TimePoint now) {
-  for (StreamId id = 0; id < servers_.size(); ++id) {
-    signaling::Client& client = *servers_[id].client;
+  ForEachServer([now](StreamId, signaling::Client& client) {
     if (client.NextTimeout() && *client.NextTimeout() <= now) {
       client.HandleTimeout(now);
-      Drain(id);
     }
-  }
+  });
 }
 
 void Courier::Send(TimePoint now, PeerId peer, const signaling::Message& message) {
@@ -99,21 +119,24 @@ void Courier::Send(TimePoint now, PeerId peer, const signaling::Message& message
     log::Warn("a message to a peer was not sent: {}", ToString(box.error()));
     return;
   }
-  recipient.latest = {.number = next_number_++, .waiting = servers_.size()};
-  for (StreamId id = 0; id < servers_.size(); ++id) {
-    const std::uint64_t sent = servers_[id].client->Send(now, recipient.key, *box);
-    servers_[id].pending[sent] = {.peer = peer, .number = recipient.latest.number};
+  // Counted before any of them answers.
+  const auto there = std::ranges::count_if(
+      servers_, [](const Server& server) { return server.client != nullptr; });
+  recipient.latest = {.number = next_number_++, .waiting = static_cast<std::size_t>(there)};
+  for (Server& server : servers_) {
+    if (server.client) {
+      const std::uint64_t sent = server.client->Send(now, recipient.key, *box);
+      server.pending[sent] = {.peer = peer, .number = recipient.latest.number};
+    }
   }
-  for (StreamId id = 0; id < servers_.size(); ++id) {
-    Drain(id);
-  }
+  ForEachServer([](StreamId, signaling::Client&) {});
 }
 
 void Courier::Drain(StreamId id) {
   signaling::Client& client = *servers_[id].client;
   while (auto action = client.PollAction()) {
     if (std::holds_alternative<signaling::Connect>(*action)) {
-      actions_.emplace_back(OpenStream{id, urls_[id]});
+      actions_.emplace_back(OpenStream{id, servers_[id].url});
     } else if (auto* write = std::get_if<signaling::Write>(&*action)) {
       actions_.emplace_back(WriteStream{id, std::move(write->bytes)});
     } else {
@@ -163,7 +186,11 @@ void Courier::HandleAnswered(StreamId id, const signaling::Answered& answered) {
   const Pending pending = found->second;
   server.pending.erase(found);
   const Delivery delivery = ToDelivery(answered.result);
-  Latest& latest = recipients_.at(pending.peer).latest;
+  const auto recipient = recipients_.find(pending.peer);
+  if (recipient == recipients_.end()) {
+    return;  // Removed since.
+  }
+  Latest& latest = recipient->second.latest;
   if (pending.number != latest.number) {
     return;  // Overtaken.
   }
@@ -197,7 +224,7 @@ std::optional<CourierEvent> Courier::PollEvent() {
 std::optional<TimePoint> Courier::NextTimeout() const {
   std::optional<TimePoint> next;
   for (const Server& server : servers_) {
-    const auto time = server.client->NextTimeout();
+    const auto time = server.client ? server.client->NextTimeout() : std::nullopt;
     if (time && (!next || *time < *next)) {
       next = time;
     }

@@ -97,11 +97,18 @@ class Courier {
   Courier(const Courier&) = delete;
   Courier& operator=(const Courier&) = delete;
 
-  /// Before Start(). False if nothing can be sealed for this key.
+  /// False if nothing can be sealed for this key.
   bool AddPeer(PeerId id, const PublicKey& key);
+  void RemovePeer(PeerId id);
+
+  /// Connects once started. Ids count up and are never given twice.
+  StreamId AddServer(const signaling::Url& url);
+  /// Its id means nothing to anybody from here on.
+  void RemoveServer(TimePoint now, StreamId id);
 
   // Inputs.
 
+  /// Again after AddServer(): those that run go on.
   void Start(TimePoint now);
   void Stop(TimePoint now);
   void HandleNetworkChange(TimePoint now);
@@ -120,8 +127,6 @@ class Courier {
   [[nodiscard]] std::optional<TimePoint> NextTimeout() const;
 
   [[nodiscard]] const signaling::Client& client(StreamId id) const { return *servers_[id].client; }
-
-  [[nodiscard]] std::size_t server_count() const { return servers_.size(); }
 
   /// Boxes that did not open, or came from strangers.
   [[nodiscard]] std::uint64_t bad_boxes() const { return bad_boxes_; }
@@ -146,17 +151,20 @@ class Courier {
   };
 
   struct Server {
-    std::unique_ptr<signaling::Client> client;
+    signaling::Url url;
+    std::unique_ptr<signaling::Client> client;           // Null: removed.
     std::unordered_map<std::uint64_t, Pending> pending;  // By the client's id of the message.
   };
 
   void Drain(StreamId id);
+  /// Calls `visit` with the id and the client of each server, and drains it.
+  template <typename Visit>
+  void ForEachServer(Visit visit);
   void HandleEvent(StreamId id, signaling::ClientEvent event);
   void HandleReceived(const signaling::Received& received);
   void HandleAnswered(StreamId id, const signaling::Answered& answered);
 
   RandomSource& random_;
-  std::vector<signaling::Url> urls_;
   std::vector<Server> servers_;  // By StreamId.
   std::unordered_map<PeerId, Recipient> recipients_;
   std::unordered_map<PublicKey, PeerId, PublicKeyHash> by_key_;

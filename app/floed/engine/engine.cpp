@@ -17,14 +17,6 @@ using std::chrono::seconds;
 // While a path does not answer, the servers are asked at most this often where we are by now.
 constexpr Duration kRecheckInterval = seconds(5);
 
-/// The STUN service that a rendezvous with a numeric address may have beside it. Asking there
-/// before it has taken us in saves a round trip; what it hands out afterwards replaces the guess.
-std::optional<SocketAddress> GuessStun(const signaling::Url& url) {
-  constexpr std::uint16_t kStunPort = 3478;
-  const auto ip = ParseIpAddress(url.host);
-  return ip ? std::optional(SocketAddress{*ip, kStunPort}) : std::nullopt;
-}
-
 ice::portmap::MapperConfig MapperConfig(const EngineConfig& config) {
   const auto secret =
       ice::stun::HmacSha256(config.private_key.bytes(), {AsBytes("floe port mapping")});
@@ -46,33 +38,13 @@ Engine::Engine(TimePoint now, std::chrono::nanoseconds unix_time, EngineConfig c
       courier_(config_.private_key, public_key_, config_.rendezvous, random),
       pinger_(random) {
   SetHidden({});
-  for (const signaling::Url& url : config_.rendezvous) {
-    const auto guess = GuessStun(url);
-    offered_.push_back({.stun = guess ? std::vector{*guess} : std::vector<SocketAddress>{}});
+  for (const signaling::Url& url : std::exchange(config_.rendezvous, {})) {
+    GuessServers(url);
   }
-  peers_.reserve(config_.peers.size());
-  for (PeerConfig& peer : config_.peers) {
-    const auto id = static_cast<PeerId>(peers_.size());
-    Peer& added = peers_.emplace_back();
-    added.is_static = peer.is_static;
-    has_static_peer_ = has_static_peer_ || peer.is_static;
-    added.link = std::make_unique<Link>(LinkConfig{.name = peer.name,
-                                                   .key = peer.key,
-                                                   .allowed_ips = peer.allowed_ips,
-                                                   .policy = config_.policy,
-                                                   .port_prediction = config_.port_prediction},
-                                        public_key_, clock_, gatherer_, pacer_, random_);
-    std::optional<PresharedKey> preshared_key;
-    if (peer.preshared_key) {
-      preshared_key = peer.preshared_key->Clone();
-    }
-    const bool writable = courier_.AddPeer(id, peer.key);
-    if (!writable || !tunnel_.AddPeer(now, id,
-                                      {.public_key = peer.key,
-                                       .preshared_key = std::move(preshared_key),
-                                       .allowed_ips = peer.allowed_ips,
-                                       .persistent_keepalive = peer.persistent_keepalive})) {
-      log::Warn("peer {} left out: its key is of no use", peer.name);
+  for (PeerConfig& peer : std::exchange(config_.peers, {})) {
+    const std::string name = peer.name;
+    if (!AddPeer(now, std::move(peer))) {
+      log::Warn("peer {} left out: its key is of no use", name);
     }
   }
 }
@@ -80,16 +52,12 @@ Engine::Engine(TimePoint now, std::chrono::nanoseconds unix_time, EngineConfig c
 void Engine::Start(TimePoint now) {
   courier_.Start(now);
   ApplyServers(now);
-  for (PeerId id = 0; id < peers_.size(); ++id) {
-    SetWanted(now, id, true);
-  }
+  ForEachPeer([&](PeerId id, Peer&) { SetWanted(now, id, true); });
   Drain(now);
 }
 
 void Engine::Stop(TimePoint now) {
-  for (PeerId id = 0; id < peers_.size(); ++id) {
-    SetWanted(now, id, false);
-  }
+  ForEachPeer([&](PeerId id, Peer&) { SetWanted(now, id, false); });
   courier_.Stop(now);
   gatherer_.Close(now);
   mapper_.Close(now);
@@ -149,10 +117,10 @@ void Engine::HandleNetworkChange(TimePoint now) {
   gatherer_.HandleNetworkChange(now);
   courier_.HandleNetworkChange(now);
   mapper_.CheckNow(now);
-  for (PeerId id = 0; id < peers_.size(); ++id) {
-    peers_[id].link->HandleNetworkChange(now);
+  ForEachPeer([&](PeerId id, Peer& peer) {
+    peer.link->HandleNetworkChange(now);
     Touch(id);
-  }
+  });
   Drain(now);
 }
 
@@ -202,15 +170,15 @@ void Engine::SetProbeSockets(TimePoint now, PeerId peer, std::vector<SocketAddre
   for (const SocketAddress& socket : sockets) {
     probe_sockets_[socket] = peer;
   }
-  peers_[peer].link->SetProbeSockets(now, std::move(sockets));
+  peers_[peer]->link->SetProbeSockets(now, std::move(sockets));
   Touch(peer);
   Drain(now);
 }
 
 PredictionCounters Engine::prediction_counters() const {
   PredictionCounters sum;
-  for (const Peer& peer : peers_) {
-    if (const Predictor* predictor = peer.link->predictor()) {
+  for (const PeerId id : peer_ids()) {
+    if (const Predictor* predictor = link(id).predictor()) {
       sum.attempts += predictor->counters().attempts;
       sum.probes += predictor->counters().probes;
       sum.found += predictor->counters().found;
@@ -220,17 +188,17 @@ PredictionCounters Engine::prediction_counters() const {
 }
 
 void Engine::SetEndpoint(TimePoint now, PeerId peer, const SocketAddress& endpoint) {
-  peers_[peer].endpoint = endpoint;
-  if (peers_[peer].wanted) {
+  peers_[peer]->endpoint = endpoint;
+  if (peers_[peer]->wanted) {
     tunnel_.StartHandshake(now, peer);
   }
   Drain(now);
 }
 
 void Engine::SetWanted(TimePoint now, PeerId peer, bool wanted) {
-  Peer& entry = peers_[peer];
+  Peer& entry = *peers_[peer];
   entry.wanted = wanted;
-  if (entry.is_static) {
+  if (entry.config.is_static) {
     if (wanted && entry.endpoint) {
       tunnel_.StartHandshake(now, peer);
     }
@@ -249,7 +217,7 @@ void Engine::HandleDatagram(TimePoint now, const SocketAddress& local, const Soc
                             Bytes datagram) {
   HandleDueLinks(now);
   if (tunnel::Tunnel::LooksLikeWireGuard(datagram)) {
-    if (config_.policy == PathPolicy::kRelayOnly && !has_static_peer_) {
+    if (config_.policy == PathPolicy::kRelayOnly && static_peers_ == 0) {
       ++counters_.unwanted_direct;
       return;
     }
@@ -260,7 +228,7 @@ void Engine::HandleDatagram(TimePoint now, const SocketAddress& local, const Soc
   if (const auto socket = probe_sockets_.find(local); socket != probe_sockets_.end()) {
     const PeerId id = socket->second;
     const auto message = ice::stun::MessageView::Parse(datagram);
-    if (!message || !peers_[id].link->HandleProbe(now, local, remote, *message)) {
+    if (!message || !peers_[id]->link->HandleProbe(now, local, remote, *message)) {
       HandleStun(now, local, remote, datagram);
     }
     Touch(id);
@@ -316,7 +284,7 @@ void Engine::HandleStun(TimePoint now, const SocketAddress& local, const SocketA
     ++counters_.unrouted_stun;
     return;
   }
-  Link& link = *peers_[*peer].link;
+  Link& link = *peers_[*peer]->link;
   const auto before = link.way_back();
   link.HandleStun(now, local, remote, *message);
   Touch(*peer);
@@ -333,8 +301,8 @@ void Engine::HandleTunnelDatagram(TimePoint now, const SocketAddress& local,
   if (!accepted) {
     return;
   }
-  Peer& peer = peers_[accepted->peer];
-  if (peer.is_static) {
+  Peer& peer = *peers_[accepted->peer];
+  if (peer.config.is_static) {
     peer.endpoint = remote;  // WireGuard roams after authenticated packets.
   } else {
     peer.link->NoteDataReceived(now, local, remote);
@@ -423,10 +391,10 @@ void Engine::HandleDueLinks(TimePoint now) {
     due.push_back(id);
   }
   for (const PeerId id : due) {
-    peers_[id].link->HandleTimeout(now);
+    peers_[id]->link->HandleTimeout(now);
     RetryHandshake(now, id);
     Touch(id);
-    const Link& link = *peers_[id].link;
+    const Link& link = *peers_[id]->link;
     if ((link.is_doubtful() || link.is_lost(now)) && (!next_recheck_ || now >= *next_recheck_)) {
       next_recheck_ = now + kRecheckInterval;
       gatherer_.HandleNetworkChange(now);
@@ -437,7 +405,10 @@ void Engine::HandleDueLinks(TimePoint now) {
 }
 
 std::optional<std::uint16_t> Engine::Ping(TimePoint now, PeerId peer) {
-  for (const IpPrefix& prefix : config_.peers[peer].allowed_ips) {
+  if (!peers_[peer]) {
+    return std::nullopt;
+  }
+  for (const IpPrefix& prefix : peers_[peer]->config.allowed_ips) {
     if (prefix.length != prefix.address.bits()) {
       continue;
     }
@@ -455,10 +426,20 @@ std::optional<std::uint16_t> Engine::Ping(TimePoint now, PeerId peer) {
 }
 
 std::optional<PeerId> Engine::FindPeer(std::string_view name) const {
-  const auto found = std::ranges::find(config_.peers, name, &PeerConfig::name);
-  return found == config_.peers.end()
-             ? std::nullopt
-             : std::optional(static_cast<PeerId>(found - config_.peers.begin()));
+  const auto has_name = [&](const auto& peer) { return peer && peer->config.name == name; };
+  const auto found = std::ranges::find_if(peers_, has_name);
+  return found == peers_.end() ? std::nullopt
+                               : std::optional(static_cast<PeerId>(found - peers_.begin()));
+}
+
+std::vector<PeerId> Engine::peer_ids() const {
+  std::vector<PeerId> ids;
+  for (PeerId id = 0; id < peers_.size(); ++id) {
+    if (peers_[id]) {
+      ids.push_back(id);
+    }
+  }
+  return ids;
 }
 
 std::optional<ice::Transmit> Engine::PollTransmit() {

@@ -55,6 +55,7 @@ struct EngineConfig {
   bool port_prediction = false;   // See predictor.h.
   bool pcp = true;                // Whether routers are asked to map our port, by this...
   bool nat_pmp = true;            // ...and by this. Which routers, SetGateways() says.
+  // Those there are at the start; the engine takes them out of here.
   std::vector<signaling::Url> rendezvous;
   std::vector<PeerConfig> peers;
   const tunnel::Cipher* cipher = &tunnel::ReferenceCipher();  // Outlives the engine.
@@ -160,6 +161,22 @@ class Engine {
   /// Leaves: allocations are given back, streams closed.
   void Stop(TimePoint now);
 
+  // What a configuration that is read anew changes. No other peer notices. Peers and servers of the
+  // first one have ids from 0 on, in its order; those that come later go on counting. No id is ever
+  // given again, nor to be used once its peer or server is removed.
+
+  /// Nothing, and nothing changes, if its key is another peer's or of no use. It is not wanted yet.
+  [[nodiscard]] std::optional<PeerId> AddPeer(TimePoint now, PeerConfig peer);
+  /// Its keys are forgotten at once, and what it sends is a stranger's.
+  void RemovePeer(TimePoint now, PeerId id);
+  /// All but the key may be another. The session goes on, but with another preshared key.
+  void ChangePeer(TimePoint now, PeerId id, PeerConfig peer);
+  [[nodiscard]] StreamId AddRendezvous(TimePoint now, const signaling::Url& url);
+  void RemoveRendezvous(TimePoint now, StreamId id);
+
+  /// Ours inside the tunnel.
+  void SetAddresses(std::vector<IpAddress> addresses) { config_.addresses = std::move(addresses); }
+
   /// Addresses to gather from, with the port of our socket, preferred ones first.
   void SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>& addresses);
   /// Where connections of ICE over TCP are accepted, likewise. Not to be called if only relays may
@@ -203,8 +220,8 @@ class Engine {
 
   void HandleTimeout(TimePoint now);
 
-  /// Sends an echo request through the tunnel. Nothing if the peer has no single address, or we
-  /// have none of its family.
+  /// Sends an echo request through the tunnel. Nothing if the peer has no single address or is
+  /// removed, or we have none of its family.
   [[nodiscard]] std::optional<std::uint16_t> Ping(TimePoint now, PeerId peer);
 
   // Outputs.
@@ -227,15 +244,20 @@ class Engine {
 
   [[nodiscard]] std::optional<PeerId> FindPeer(std::string_view name) const;
 
-  [[nodiscard]] const Link& link(PeerId peer) const { return *peers_[peer].link; }
+  /// In the order of their coming.
+  [[nodiscard]] std::vector<PeerId> peer_ids() const;
+
+  [[nodiscard]] const PeerConfig& peer_config(PeerId peer) const { return peers_[peer]->config; }
+
+  [[nodiscard]] const Link& link(PeerId peer) const { return *peers_[peer]->link; }
 
   [[nodiscard]] std::optional<SocketAddress> endpoint(PeerId peer) const {
-    return peers_[peer].endpoint;
+    return peers_[peer]->endpoint;
   }
 
-  [[nodiscard]] bool IsUp(PeerId peer) const { return peers_[peer].up; }
+  [[nodiscard]] bool IsUp(PeerId peer) const { return peers_[peer]->up; }
 
-  [[nodiscard]] bool IsWanted(PeerId peer) const { return peers_[peer].wanted; }
+  [[nodiscard]] bool IsWanted(PeerId peer) const { return peers_[peer]->wanted; }
 
   [[nodiscard]] tunnel::PeerStats Stats(PeerId peer) const { return tunnel_.Stats(peer); }
 
@@ -256,9 +278,9 @@ class Engine {
 
  private:
   struct Peer {
+    PeerConfig config;  // Without the preshared key, which is the tunnel's.
     std::unique_ptr<Link> link;
     std::optional<SocketAddress> endpoint;  // Of a static peer.
-    bool is_static = false;
     bool wanted = false;
     bool up = false;  // A handshake has completed since there is a path.
     std::uint64_t agents_version = 0;
@@ -303,6 +325,20 @@ class Engine {
 
   void Touch(PeerId id) { touched_.insert(id); }
 
+  /// Calls `visit` with the id and the peer, for each there is.
+  template <typename Visit>
+  void ForEachPeer(Visit visit) {
+    for (PeerId id = 0; id < peers_.size(); ++id) {
+      if (peers_[id]) {
+        visit(id, *peers_[id]);
+      }
+    }
+  }
+
+  void SetStatic(TimePoint now, PeerId id, bool is_static);
+  void ForgetIndices(PeerId id);
+  void GuessServers(const signaling::Url& url);
+
   EngineConfig config_;
   PublicKey public_key_;
   RandomSource& random_;
@@ -315,8 +351,8 @@ class Engine {
   tunnel::Tunnel tunnel_;
   Courier courier_;
   Pinger pinger_;
-  std::vector<Peer> peers_;       // By PeerId.
-  std::vector<Servers> offered_;  // By StreamId.
+  std::vector<std::unique_ptr<Peer>> peers_;  // By PeerId. Null: removed.
+  std::vector<Servers> offered_;              // By StreamId. Empty: removed.
   Servers configured_;
   std::optional<TimePoint> renew_servers_at_;
   std::unordered_map<std::string, PeerId> by_ufrag_;
@@ -330,7 +366,7 @@ class Engine {
       next_recheck_;  // No sooner are the servers asked again for a suspect path.
   std::map<SocketAddress, PeerId> probe_sockets_;  // Beside the machine's own, of port prediction.
   EngineCounters counters_;
-  bool has_static_peer_ = false;
+  std::size_t static_peers_ = 0;
   std::deque<std::vector<std::uint8_t>> packets_;
   std::deque<Action> actions_;
   std::deque<Notice> notices_;

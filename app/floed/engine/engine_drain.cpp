@@ -36,7 +36,7 @@ void Engine::TellUnreachable(TimePoint now, const SocketAddress& local,
                              const SocketAddress& remote) {
   const auto sender = senders_.find(HashOf(local, remote));
   if (sender != senders_.end()) {
-    peers_[sender->second].link->HandleUnreachable(now, local, remote);
+    peers_[sender->second]->link->HandleUnreachable(now, local, remote);
     Touch(sender->second);
   }
 }
@@ -107,21 +107,20 @@ bool Engine::DrainGatherer(TimePoint now) {
                removed->candidate.type == ice::CandidateType::kServerReflexive) {
       mapper_.CheckNow(now);  // A NAT that has forgotten one mapping may have forgotten all.
     }
-    for (PeerId id = 0; id < peers_.size(); ++id) {
-      Link& link = *peers_[id].link;
+    ForEachPeer([&](PeerId id, Peer& peer) {
       if (const auto* added = std::get_if<ice::CandidateAdded>(&*event)) {
-        link.HandleLocalCandidate(now, added->candidate);
+        peer.link->HandleLocalCandidate(now, added->candidate);
       } else if (const auto* removed = std::get_if<ice::CandidateRemoved>(&*event)) {
-        link.HandleLocalCandidateGone(now, removed->candidate);
+        peer.link->HandleLocalCandidateGone(now, removed->candidate);
       }
       Touch(id);
-    }
+    });
   }
   return any;
 }
 
 bool Engine::DrainLink(TimePoint now, PeerId id) {
-  Peer& peer = peers_[id];
+  Peer& peer = *peers_[id];
   bool any = false;
   while (auto transmit = peer.link->PollTransmit()) {
     if (senders_.size() >= kMaxSenders) {
@@ -158,10 +157,10 @@ bool Engine::DrainNames(TimePoint now) {
   while (const auto resolution = mdns_.PollResolution()) {
     log::Debug("{} is {}", resolution->name,
                resolution->address ? ToString(*resolution->address) : "nobody's name");
-    for (PeerId id = 0; id < peers_.size(); ++id) {
-      peers_[id].link->HandleName(now, *resolution);
+    ForEachPeer([&](PeerId id, Peer& peer) {
+      peer.link->HandleName(now, *resolution);
       Touch(id);
-    }
+    });
     any = true;
   }
   return any;
@@ -169,7 +168,7 @@ bool Engine::DrainNames(TimePoint now) {
 
 bool Engine::DrainSocketWishes(TimePoint now, PeerId id) {
   bool any = false;
-  while (auto wish = peers_[id].link->PollSocketWish()) {
+  while (auto wish = peers_[id]->link->PollSocketWish()) {
     any = true;
     if (auto* done = std::get_if<SocketsDone>(&*wish)) {
       for (const SocketAddress& socket : done->sockets) {
@@ -179,12 +178,12 @@ bool Engine::DrainSocketWishes(TimePoint now, PeerId id) {
       continue;
     }
     const auto& wanted = std::get<SocketsWanted>(*wish);
-    const bool taken = std::ranges::any_of(peers_, [&](const Peer& peer) {
-      const Predictor* predictor = peer.link->predictor();
-      return &peer != &peers_[id] && predictor != nullptr && predictor->has_sockets();
+    const bool taken = std::ranges::any_of(peer_ids(), [&](PeerId other) {
+      const Predictor* predictor = link(other).predictor();
+      return other != id && predictor != nullptr && predictor->has_sockets();
     });
     if (taken) {  // One attempt at a time: they are many sockets.
-      peers_[id].link->SetProbeSockets(now, {});
+      peers_[id]->link->SetProbeSockets(now, {});
     } else {
       actions_.emplace_back(OpenSockets{id, wanted.ip, wanted.count});
     }
@@ -193,7 +192,7 @@ bool Engine::DrainSocketWishes(TimePoint now, PeerId id) {
 }
 
 void Engine::HandlePathChanged(TimePoint now, PeerId id) {
-  Peer& peer = peers_[id];
+  Peer& peer = *peers_[id];
   const auto& path = peer.link->path();
   if (!path) {
     peer.next_handshake.reset();
@@ -226,7 +225,7 @@ void Engine::SendKeptAnswer(TimePoint now, Peer& peer) {
 }
 
 void Engine::RetryHandshake(TimePoint now, PeerId id) {
-  Peer& peer = peers_[id];
+  Peer& peer = *peers_[id];
   if (!peer.next_handshake || now < *peer.next_handshake) {
     return;
   }
@@ -241,8 +240,8 @@ void Engine::RetryHandshake(TimePoint now, PeerId id) {
   }
 }
 
-void Engine::IndexAgents(PeerId id) {
-  Peer& peer = peers_[id];
+void Engine::ForgetIndices(PeerId id) {
+  const Peer& peer = *peers_[id];
   const auto is_its_own = [id](const auto& entry) { return entry.second == id; };
   for (const std::string& ufrag : peer.ufrags) {
     if (const auto found = by_ufrag_.find(ufrag); found != by_ufrag_.end() && is_its_own(*found)) {
@@ -254,6 +253,11 @@ void Engine::IndexAgents(PeerId id) {
       by_tag_.erase(found);
     }
   }
+}
+
+void Engine::IndexAgents(PeerId id) {
+  ForgetIndices(id);
+  Peer& peer = *peers_[id];
   peer.ufrags = peer.link->ufrags();
   peer.tags = peer.link->tags();
   for (const std::string& ufrag : peer.ufrags) {
@@ -266,7 +270,7 @@ void Engine::IndexAgents(PeerId id) {
 }
 
 void Engine::UpdateDeadline(PeerId id) {
-  Peer& peer = peers_[id];
+  Peer& peer = *peers_[id];
   auto next = peer.link->NextTimeout();
   if (peer.next_handshake && (!next || *peer.next_handshake < *next)) {
     next = peer.next_handshake;
@@ -291,7 +295,7 @@ bool Engine::DrainTunnel(TimePoint now) {
   }
   while (auto packet = tunnel_.PollPacket()) {
     any = true;
-    if (!peers_[packet->peer].wanted) {
+    if (!peers_[packet->peer]->wanted) {
       continue;  // Taken down here, while the other end still holds a session.
     }
     if (!pinger_.HandlePacket(now, packet->peer, packet->bytes) && packets_.size() < kMaxPackets) {
@@ -307,7 +311,7 @@ bool Engine::DrainTunnel(TimePoint now) {
 
 void Engine::HandleTunnelEvent(TimePoint /*now*/, const tunnel::Event& event) {
   if (const auto* completed = std::get_if<tunnel::HandshakeCompleted>(&event)) {
-    Peer& peer = peers_[completed->peer];
+    Peer& peer = *peers_[completed->peer];
     peer.handshakes = 0;
     if (peer.wanted && !peer.up) {
       peer.up = true;
@@ -315,20 +319,20 @@ void Engine::HandleTunnelEvent(TimePoint /*now*/, const tunnel::Event& event) {
       notices_.emplace_back(PeerUp{completed->peer, path && !ice::IsDirect(path->tier())});
     }
   } else if (const auto* expired = std::get_if<tunnel::SessionExpired>(&event)) {
-    log::Debug("{}: tunnel session expired", config_.peers[expired->peer].name);
+    log::Debug("{}: tunnel session expired", peers_[expired->peer]->config.name);
   } else if (const auto* gave_up = std::get_if<tunnel::HandshakeGaveUp>(&event)) {
-    peers_[gave_up->peer].handshakes = 0;
-    log::Debug("{}: tunnel handshake not answered", config_.peers[gave_up->peer].name);
+    peers_[gave_up->peer]->handshakes = 0;
+    log::Debug("{}: tunnel handshake not answered", peers_[gave_up->peer]->config.name);
   }
 }
 
 void Engine::Route(TimePoint now, tunnel::Datagram datagram) {
-  Peer& peer = peers_[datagram.peer];
+  Peer& peer = *peers_[datagram.peer];
   if (!peer.wanted) {
     ++counters_.no_path;
     return;
   }
-  if (peer.is_static) {
+  if (peer.config.is_static) {
     if (peer.endpoint) {
       gatherer_.Send(now, SocketAddress{{.family = peer.endpoint->ip.family}, 0}, *peer.endpoint,
                      std::move(datagram.bytes));
@@ -371,18 +375,18 @@ bool Engine::DrainCourier(TimePoint now) {
 
 void Engine::HandleCourierEvent(TimePoint now, CourierEvent event) {
   if (const auto* received = std::get_if<MessageReceived>(&event)) {
-    peers_[received->peer].link->HandleMessage(now, received->message);
+    peers_[received->peer]->link->HandleMessage(now, received->message);
     Touch(received->peer);
   } else if (const auto* answered = std::get_if<MessageAnswered>(&event)) {
-    peers_[answered->peer].link->HandleDelivery(now, answered->delivery);
+    peers_[answered->peer]->link->HandleDelivery(now, answered->delivery);
     Touch(answered->peer);
   } else if (auto* logged_in = std::get_if<LoggedIn>(&event)) {
     notices_.emplace_back(RendezvousUp{logged_in->id});
     actions_.emplace_back(ResolveServers{logged_in->id, std::move(logged_in->welcome)});
-    for (PeerId peer = 0; peer < peers_.size(); ++peer) {
-      peers_[peer].link->HandleRendezvousUp(now);
-      Touch(peer);
-    }
+    ForEachPeer([&](PeerId id, Peer& peer) {
+      peer.link->HandleRendezvousUp(now);
+      Touch(id);
+    });
   } else if (auto* renewed = std::get_if<Renewed>(&event)) {
     actions_.emplace_back(ResolveServers{renewed->id, std::move(renewed->welcome)});
   } else if (auto* logged_out = std::get_if<LoggedOut>(&event)) {

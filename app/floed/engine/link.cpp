@@ -51,6 +51,11 @@ Link::Link(LinkConfig config, const PublicKey& self, const UnixClock& clock,
                      ? std::make_unique<Predictor>(gatherer, random)
                      : nullptr) {}
 
+void Link::Describe(std::string name, std::vector<IpPrefix> allowed_ips) {
+  config_.name = std::move(name);
+  config_.allowed_ips = std::move(allowed_ips);
+}
+
 void Link::SetWanted(TimePoint now, bool wanted) {
   if (wanted == wanted_) {
     return;

@@ -69,6 +69,7 @@ class Link {
 
   // Inputs.
 
+  void Describe(std::string name, std::vector<IpPrefix> allowed_ips);
   /// Up: looks for a path, and again when there is none. Down: forgets everything.
   void SetWanted(TimePoint now, bool wanted);
   /// A rendezvous has taken us in, so what could not be said can be said.
