@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <gtest/gtest.h>
+#include <memory>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -14,6 +16,18 @@ TEST(SecretTest, IsZeroAfterBeingMovedFrom) {
   const Secret<4> to = std::move(from);
   EXPECT_TRUE(from.is_zero());  // NOLINT(bugprone-use-after-move): that is the test.
   EXPECT_EQ(to.bytes()[3], 4);
+}
+
+TEST(SecretTest, IsZeroAfterItsEnd) {
+  alignas(Secret<32>) std::array<std::uint8_t, sizeof(Secret<32>)> memory{};
+  std::array<std::uint8_t, 32> key{};
+  key.fill(7);
+  auto* secret = new (memory.data()) Secret<32>(key);
+  ASSERT_EQ(memory.front(), 7);
+
+  std::destroy_at(secret);
+
+  EXPECT_EQ(memory, (std::array<std::uint8_t, sizeof(Secret<32>)>{}));
 }
 
 TEST(SecretTest, ComparesByValue) {

@@ -30,6 +30,9 @@ inline constexpr Duration kEraseAfterTime = 3 * kRejectAfterTime;
 /// At most one initiation of a peer is answered in this time: 50 a second.
 inline constexpr Duration kInitiationInterval = std::chrono::milliseconds(20);
 
+/// How long a cookie is good, on both sides (sections 5.4.4 and 5.4.7).
+inline constexpr Duration kCookieLifetime = std::chrono::seconds(120);
+
 /// Our choice: a response that takes longer than this is no answer any more.
 inline constexpr Duration kResponseDeadline = std::chrono::seconds(15);
 

@@ -78,6 +78,26 @@ Bytes ResponseView::encrypted_empty() const {
   return bytes_.subspan(response::kEmpty, kTagSize);
 }
 
+std::optional<CookieReplyView> CookieReplyView::Parse(Bytes datagram) {
+  if (datagram.size() != cookie_reply::kSize ||
+      ReadMessageType(datagram) != MessageType::kCookieReply) {
+    return std::nullopt;
+  }
+  return CookieReplyView(datagram);
+}
+
+std::uint32_t CookieReplyView::receiver() const {
+  return LoadLe<std::uint32_t>(bytes_, cookie_reply::kReceiver);
+}
+
+Bytes CookieReplyView::nonce() const {
+  return bytes_.subspan(cookie_reply::kNonce, cookie_reply::kCookie - cookie_reply::kNonce);
+}
+
+Bytes CookieReplyView::encrypted_cookie() const {
+  return bytes_.subspan(cookie_reply::kCookie);
+}
+
 std::optional<TransportView> TransportView::Parse(Bytes datagram) {
   if (datagram.size() < transport::kMinSize ||
       ReadMessageType(datagram) != MessageType::kTransport) {

@@ -46,6 +46,9 @@ inline constexpr std::size_t kSize = 92;
 }  // namespace response
 
 namespace cookie_reply {
+inline constexpr std::size_t kReceiver = 4;
+inline constexpr std::size_t kNonce = 8;    // 24
+inline constexpr std::size_t kCookie = 32;  // 16 and a tag
 inline constexpr std::size_t kSize = 64;
 }  // namespace cookie_reply
 
@@ -95,6 +98,21 @@ class ResponseView {
 
  private:
   explicit ResponseView(Bytes bytes) : bytes_(bytes) {}
+
+  Bytes bytes_;
+};
+
+/// A cookie reply of the right size. Borrows the datagram.
+class CookieReplyView {
+ public:
+  [[nodiscard]] static std::optional<CookieReplyView> Parse(Bytes datagram);
+
+  [[nodiscard]] std::uint32_t receiver() const;
+  [[nodiscard]] Bytes nonce() const;
+  [[nodiscard]] Bytes encrypted_cookie() const;
+
+ private:
+  explicit CookieReplyView(Bytes bytes) : bytes_(bytes) {}
 
   Bytes bytes_;
 };

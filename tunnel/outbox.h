@@ -10,6 +10,7 @@ namespace floe::tunnel {
 
 struct Outbox {
   std::deque<Datagram> datagrams;
+  std::deque<Reply> replies;
   std::deque<InnerPacket> packets;
   std::deque<Event> events;
 };

@@ -78,7 +78,15 @@ void Peer::RespondTo(TimePoint now, const InitiationView& message,
   slots_.AddResponded(std::make_unique<Session>(now, Session::Role::kResponder, std::move(index),
                                                 message.sender(), std::move(keys)));
   timers_.HandleSessionDerived(now);
-  Emit(now, {bytes.begin(), bytes.end()});
+  std::vector<std::uint8_t> response(bytes.begin(), bytes.end());
+  cookie_.WriteMac2(now, response);
+  Emit(now, std::move(response));
+}
+
+void Peer::HandleCookieReply(TimePoint now, const CookieReplyView& message) {
+  if (!cookie_.HandleReply(now, remote_.public_key(), message)) {
+    ++context_.counters.forged_cookie_reply;
+  }
 }
 
 bool Peer::HandleResponse(TimePoint now, const ResponseView& message) {
@@ -202,15 +210,18 @@ void Peer::Handle(TimePoint now, Timers::Expiry expiry) {
     case Timers::Expiry::kSessionExpired:
       stats_.has_session = false;
       slots_.DropExpired(now);
+      context_.outbox.events.emplace_back(SessionExpired{id_});
+      return;
+    case Timers::Expiry::kForgetInitiations:
       std::erase_if(pending_, [now](const PendingInitiation& initiation) {
         return now - initiation.sent >= kResponseDeadline;
       });
       pending_.shrink_to_fit();
-      context_.outbox.events.emplace_back(SessionExpired{id_});
       return;
     case Timers::Expiry::kEraseKeys:
       slots_.Clear();
       pending_.clear();
+      cookie_.Wipe();
       return;
   }
 }
@@ -250,6 +261,7 @@ void Peer::SendInitiation(TimePoint now) {
   });
   initiation_sent_ = now;
   timers_.HandleInitiationSent(now, Jitter());
+  cookie_.WriteMac2(now, message);
   Emit(now, std::move(message));
 }
 

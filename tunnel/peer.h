@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "tunnel/allowed_ips.h"
+#include "tunnel/cookie.h"
 #include "tunnel/counters.h"
 #include "tunnel/identity.h"
 #include "tunnel/index_table.h"
@@ -56,6 +57,8 @@ class Peer {
                                       const InitiationView& message);
   [[nodiscard]] bool HandleResponse(TimePoint now, const ResponseView& message);
   [[nodiscard]] bool HandleTransport(TimePoint now, const TransportView& message);
+  /// What it brings is used in the next handshake message, which goes out at its own time.
+  void HandleCookieReply(TimePoint now, const CookieReplyView& message);
 
   /// A path has become usable: an initiation goes out now, or a keepalive if there is a session.
   void StartHandshake(TimePoint now);
@@ -121,6 +124,7 @@ class Peer {
   SessionSlots slots_;
   Timers timers_;
   std::vector<PendingInitiation> pending_;  // Oldest first.
+  CookieKeeper cookie_;
   Fifo<std::vector<std::uint8_t>> queue_;
 
   std::optional<TimePoint> initiation_sent_;

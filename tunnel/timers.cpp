@@ -21,6 +21,7 @@ void Timers::SetPersistentKeepalive(TimePoint now, Duration interval) {
 void Timers::HandleInitiationSent(TimePoint now, Duration jitter) {
   jitter_ = jitter;
   Arm(kRetry, now + kRekeyTimeout + jitter);
+  Arm(kForget, now + kResponseDeadline);
 }
 
 void Timers::HandleDataSent(TimePoint now) {
@@ -77,6 +78,7 @@ Timers::Expiry Timers::Expire(Timer timer, TimePoint now) {
         return Expiry::kRetryHandshake;
       }
       Disarm(kPassive);
+      Disarm(kForget);  // All of them are, at once.
       if (deadlines_[kErase] == kNever) {
         Arm(kErase, now + kEraseAfterTime);
       }
@@ -91,6 +93,8 @@ Timers::Expiry Timers::Expire(Timer timer, TimePoint now) {
       return Expiry::kPersistentKeepalive;
     case kSessionEnd:
       return Expiry::kSessionExpired;
+    case kForget:
+      return Expiry::kForgetInitiations;
     case kErase:
       return Expiry::kEraseKeys;
     case kCount:

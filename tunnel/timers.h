@@ -23,6 +23,7 @@ class Timers {
     kNewHandshake,         // Data has gone out and nothing come: the session may be dead.
     kPersistentKeepalive,  // Nothing has passed either way for the configured time.
     kSessionExpired,       // The time set by SetSessionExpiry.
+    kForgetInitiations,    // No response to the last initiation is accepted any more.
     kEraseKeys,            // No handshake for three times Reject-After-Time.
   };
 
@@ -69,7 +70,16 @@ class Timers {
   [[nodiscard]] std::optional<TimePoint> NextTimeout() const;
 
  private:
-  enum Timer : std::uint8_t { kRetry, kPassive, kDead, kPersistent, kSessionEnd, kErase, kCount };
+  enum Timer : std::uint8_t {
+    kRetry,
+    kPassive,
+    kDead,
+    kPersistent,
+    kSessionEnd,
+    kForget,
+    kErase,
+    kCount
+  };
 
   static constexpr TimePoint kNever = TimePoint::max();
 

@@ -45,6 +45,17 @@ TEST(TimersTest, ACompletedHandshakeIsNotRetried) {
   timers.HandleInitiationSent(kStart, Duration{0});
   timers.HandleHandshakeCompleted();
 
+  EXPECT_EQ(timers.PollExpired(kStart + kRekeyTimeout + kMaxJitter), std::nullopt);
+}
+
+TEST(TimersTest, InitiationsAreForgottenWhenNoResponseIsAccepted) {
+  Timers timers(kStart, Duration{0});
+  timers.BeginAttempts(kStart);
+  timers.HandleInitiationSent(kStart, Duration{0});
+  timers.HandleHandshakeCompleted();
+
+  EXPECT_EQ(timers.NextTimeout(), kStart + kResponseDeadline);
+  EXPECT_EQ(timers.PollExpired(kStart + kResponseDeadline), Expiry::kForgetInitiations);
   EXPECT_EQ(timers.NextTimeout(), std::nullopt);
 }
 

@@ -26,8 +26,11 @@ std::optional<T> PopFront(std::deque<T>& queue) {
 }  // namespace
 
 Tunnel::Tunnel(TimePoint now, PrivateKey key, std::chrono::nanoseconds unix_time,
-               RandomSource& random, const Cipher& cipher)
+               RandomSource& random, const Cipher& cipher, const HandshakeLimits& limits)
     : local_(std::move(key)),
+      cookies_(local_.public_key(), random),
+      initiations_(limits),
+      responses_(limits),
       context_(new PeerContext{
           .local = local_,
           .allowed_ips = allowed_ips_,
@@ -132,7 +135,7 @@ void Tunnel::HandlePacket(TimePoint now, Bytes inner_packet) {
   Reschedule(entry);
 }
 
-std::optional<Accepted> Tunnel::HandleDatagram(TimePoint now, Bytes datagram) {
+std::optional<Accepted> Tunnel::HandleDatagram(TimePoint now, const Way& way, Bytes datagram) {
   const std::optional<MessageType> type = ReadMessageType(datagram);
   if (!type) {
     ++counters_.malformed;
@@ -141,13 +144,13 @@ std::optional<Accepted> Tunnel::HandleDatagram(TimePoint now, Bytes datagram) {
   Peer* sender = nullptr;
   switch (*type) {
     case MessageType::kInitiation:
-      sender = HandleInitiation(now, datagram);
+      sender = HandleInitiation(now, way, datagram);
       break;
     case MessageType::kResponse:
-      sender = HandleResponse(now, datagram);
+      sender = HandleResponse(now, way, datagram);
       break;
     case MessageType::kCookieReply:
-      ++(datagram.size() == cookie_reply::kSize ? counters_.cookie_reply : counters_.malformed);
+      HandleCookieReply(now, datagram);
       break;
     case MessageType::kTransport:
       sender = HandleTransport(now, datagram);
@@ -160,7 +163,7 @@ std::optional<Accepted> Tunnel::HandleDatagram(TimePoint now, Bytes datagram) {
   return Accepted{.peer = sender->id(), .data = *type == MessageType::kTransport};
 }
 
-Peer* Tunnel::HandleInitiation(TimePoint now, Bytes datagram) {
+Peer* Tunnel::HandleInitiation(TimePoint now, const Way& way, Bytes datagram) {
   const auto message = InitiationView::Parse(datagram);
   if (!message) {
     ++counters_.malformed;
@@ -168,6 +171,9 @@ Peer* Tunnel::HandleInitiation(TimePoint now, Bytes datagram) {
   }
   if (!HasValidMac1(local_.mac1_key(), datagram)) {
     ++counters_.bad_mac1;
+    return nullptr;
+  }
+  if (!IsWorthTheWork(now, way, datagram, initiations_)) {
     return nullptr;
   }
   auto responder = Responder::ReadInitiation(local_, *message);
@@ -184,7 +190,7 @@ Peer* Tunnel::HandleInitiation(TimePoint now, Bytes datagram) {
   return peer->HandleInitiation(now, *responder, *message) ? peer : nullptr;
 }
 
-Peer* Tunnel::HandleResponse(TimePoint now, Bytes datagram) {
+Peer* Tunnel::HandleResponse(TimePoint now, const Way& way, Bytes datagram) {
   const auto message = ResponseView::Parse(datagram);
   if (!message) {
     ++counters_.malformed;
@@ -199,7 +205,41 @@ Peer* Tunnel::HandleResponse(TimePoint now, Bytes datagram) {
     ++counters_.unknown_index;
     return nullptr;
   }
+  if (!IsWorthTheWork(now, way, datagram, responses_)) {
+    return nullptr;
+  }
   return peer->HandleResponse(now, *message) ? peer : nullptr;
+}
+
+bool Tunnel::IsWorthTheWork(TimePoint now, const Way& way, Bytes message,
+                            HandshakeLimiter& limiter) {
+  if (!limiter.NeedsCookie(now)) {
+    return true;
+  }
+  if (!cookies_.HasValidMac2(now, way.remote, message)) {
+    ++counters_.cookie_needed;
+    const auto reply = cookies_.MakeReply(now, way.remote, message);
+    outbox_.replies.push_back({.way = way, .bytes = {reply.begin(), reply.end()}});
+    return false;
+  }
+  if (!limiter.Admit(now, way.remote)) {
+    ++counters_.limited_handshake;
+    return false;
+  }
+  return true;
+}
+
+void Tunnel::HandleCookieReply(TimePoint now, Bytes datagram) {
+  const auto message = CookieReplyView::Parse(datagram);
+  if (!message) {
+    ++counters_.malformed;
+    return;
+  }
+  if (Peer* const peer = indices_.Find(message->receiver())) {
+    peer->HandleCookieReply(now, *message);
+  } else {
+    ++counters_.unknown_index;
+  }
 }
 
 Peer* Tunnel::HandleTransport(TimePoint now, Bytes datagram) {
@@ -246,6 +286,10 @@ std::optional<TimePoint> Tunnel::NextTimeout() const {
 
 std::optional<Datagram> Tunnel::PollDatagram() {
   return PopFront(outbox_.datagrams);
+}
+
+std::optional<Reply> Tunnel::PollReply() {
+  return PopFront(outbox_.replies);
 }
 
 std::optional<InnerPacket> Tunnel::PollPacket() {

@@ -2,7 +2,7 @@
 //
 // Source: the WireGuard paper (wireguard.com/papers/wireguard.pdf). Departures: tunnel/README.md.
 //
-// One input, then drain all three outputs, then sleep until NextTimeout(). The tunnel knows nothing
+// One input, then drain all four outputs, then sleep until NextTimeout(). The tunnel knows nothing
 // of paths: it says which peer a datagram is for, and the owner sends it or drops it.
 
 #pragma once
@@ -22,7 +22,9 @@
 #include "base/time.h"
 #include "tunnel/allowed_ips.h"
 #include "tunnel/cipher.h"
+#include "tunnel/cookie.h"
 #include "tunnel/counters.h"
+#include "tunnel/handshake_limiter.h"
 #include "tunnel/identity.h"
 #include "tunnel/index_table.h"
 #include "tunnel/outbox.h"
@@ -39,7 +41,7 @@ class Tunnel {
   /// it with the monotonic clock, so they never go back while we run. `random` and `cipher` outlive
   /// the tunnel.
   Tunnel(TimePoint now, PrivateKey key, std::chrono::nanoseconds unix_time, RandomSource& random,
-         const Cipher& cipher = ReferenceCipher());
+         const Cipher& cipher = ReferenceCipher(), const HandshakeLimits& limits = {});
   ~Tunnel();
 
   Tunnel(const Tunnel&) = delete;
@@ -66,9 +68,11 @@ class Tunnel {
   /// waits there for a session if need be.
   void HandlePacket(TimePoint now, Bytes inner_packet);
 
-  /// A datagram from the network, by whatever path. Says who sent it if it is authentic; what is
-  /// inside may still be refused. Anything else is dropped and counted.
-  [[nodiscard]] std::optional<Accepted> HandleDatagram(TimePoint now, Bytes datagram);
+  /// A datagram from the network, and the way it came. Says who sent it if it is authentic; what is
+  /// inside may still be refused. Anything else is dropped and counted, and answered at most with a
+  /// cookie.
+  [[nodiscard]] std::optional<Accepted> HandleDatagram(TimePoint now, const Way& way,
+                                                       Bytes datagram);
 
   /// A path to the peer has become usable. Without a session to send on, an initiation goes out
   /// now, even if another is in flight on another path; with one, a keepalive.
@@ -83,6 +87,7 @@ class Tunnel {
   [[nodiscard]] std::optional<TimePoint> NextTimeout() const;
 
   [[nodiscard]] std::optional<Datagram> PollDatagram();
+  [[nodiscard]] std::optional<Reply> PollReply();
   [[nodiscard]] std::optional<InnerPacket> PollPacket();
   [[nodiscard]] std::optional<Event> PollEvent();
 
@@ -111,11 +116,20 @@ class Tunnel {
   [[nodiscard]] Slot TakeSlot();
   void Reschedule(Entry& entry);
 
-  [[nodiscard]] Peer* HandleInitiation(TimePoint now, Bytes datagram);
-  [[nodiscard]] Peer* HandleResponse(TimePoint now, Bytes datagram);
+  [[nodiscard]] Peer* HandleInitiation(TimePoint now, const Way& way, Bytes datagram);
+  [[nodiscard]] Peer* HandleResponse(TimePoint now, const Way& way, Bytes datagram);
+  void HandleCookieReply(TimePoint now, Bytes datagram);
+  /// Whether key agreements may be spent on a handshake message in which mac1 is right.
+  [[nodiscard]] bool IsWorthTheWork(TimePoint now, const Way& way, Bytes message,
+                                    HandshakeLimiter& limiter);
   [[nodiscard]] Peer* HandleTransport(TimePoint now, Bytes datagram);
 
   LocalIdentity local_;
+  CookieChecker cookies_;
+  // Apart, so that strangers' initiations, which anybody can send, do not hold up the responses,
+  // which only those can send who have seen the index of ours.
+  HandshakeLimiter initiations_;
+  HandshakeLimiter responses_;
   AllowedIps allowed_ips_;
   IndexTable indices_;
   Outbox outbox_;

@@ -200,13 +200,130 @@ TEST(TunnelTest, DropsAnInitiationFromAStranger) {
   EXPECT_THAT(pair.sent(), IsEmpty());
 }
 
-TEST(TunnelTest, DropsACookieReply) {
+// One initiation without a cookie is too many.
+constexpr HandshakeLimits kAlwaysUnderLoad{.unproven = {1, 1}};
+
+/// A pair in which B is under load from here on.
+void Load(TunnelPair& pair) {
+  pair.loses = [](const auto&) { return true; };
+  pair.Start(kA);
+  pair.Inject(kB, pair.LastSent(kA, 1));
+  pair.Start(kA);
+  pair.Inject(kB, pair.LastSent(kA, 1));
+  ASSERT_EQ(pair.b().counters().cookie_needed, 1U);
+  pair.loses = [](const auto&) { return false; };
+}
+
+TEST(TunnelTest, UnderLoadAnInitiatorComesBackWithACookie) {
+  TunnelPair pair({.limits_b = kAlwaysUnderLoad});
+  Load(pair);
+  ASSERT_FALSE(pair.a().Stats(kPeer).has_session);
+
+  pair.Inject(kA, pair.LastSent(kB, 3));
+  EXPECT_EQ(pair.CountSent(kA, 1), 2U);  // Not at once.
+  pair.RunFor(kRekeyTimeout + kMaxJitter + seconds(1));
+
+  EXPECT_EQ(pair.CountSent(kA, 1), 3U);
+  EXPECT_TRUE(pair.a().Stats(kPeer).has_session);
+  EXPECT_TRUE(pair.b().Stats(kPeer).has_session);
+}
+
+TEST(TunnelTest, ACookieReplyIsShorterThanWhatItAnswers) {
+  TunnelPair pair({.limits_b = kAlwaysUnderLoad});
+  Load(pair);
+
+  EXPECT_EQ(pair.LastSent(kB, 3).size(), 64U);
+  EXPECT_EQ(pair.CountSent(kB, 3), 1U);
+}
+
+TEST(TunnelTest, NothingAnswersAWrongMac1EvenUnderLoad) {
+  TunnelPair pair({.limits_b = kAlwaysUnderLoad});
+  Load(pair);
+  auto forged = pair.LastSent(kA, 1);
+  forged[initiation::kMac1] ^= 1U;
+  const std::size_t sent = pair.sent().size();
+
+  pair.Inject(kB, forged);
+
+  EXPECT_EQ(pair.sent().size(), sent);
+}
+
+TEST(TunnelTest, SessionsGoOnUnderLoad) {
+  TunnelPair pair({.limits_b = kAlwaysUnderLoad});
+  pair.Connect();
+  test::FakeRandom random(99);
+  Tunnel stranger(pair.now(), GeneratePrivateKey(random), pair.UnixTime(), random);
+  ASSERT_TRUE(stranger.AddPeer(pair.now(), 1, {.public_key = pair.b().public_key()}));
+  for (int i = 0; i < 10; ++i) {
+    stranger.StartHandshake(pair.now(), 1);
+    pair.Inject(kB, stranger.PollDatagram()->bytes);
+  }
+  EXPECT_EQ(pair.b().counters().cookie_needed, 10U);
+
+  pair.Send(kA, "through");
+  pair.RunFor(seconds(1));
+
+  EXPECT_THAT(pair.received(kB), ElementsAre("through"));
+}
+
+// What a flood of initiations brings about must not hold up the handshakes that we begin.
+TEST(TunnelTest, AResponseIsTakenWhileInitiationsNeedACookie) {
+  TunnelPair pair({.limits_b = kAlwaysUnderLoad});
+  Load(pair);
+
+  pair.Start(kB);
+  pair.RunFor(milliseconds(100));
+
+  EXPECT_TRUE(pair.b().Stats(kPeer).has_session);
+}
+
+TEST(TunnelTest, AFloodOfResponsesIsAskedForCookiesToo) {
+  TunnelPair pair({.limits_b = kAlwaysUnderLoad});
+  pair.loses = [](const auto&) { return true; };
+  pair.Start(kB);
+  pair.Inject(kA, pair.LastSent(kB, 1));
+  auto forged = pair.LastSent(kA, 2);
+  forged[response::kEmpty] ^= 1U;
+  WriteMacs(LocalIdentity(pair.key(kB).Clone()).mac1_key(), forged);
+
+  pair.Inject(kB, forged);
+  pair.Inject(kB, forged);
+
+  EXPECT_EQ(pair.b().counters().bad_handshake, 1U);
+  EXPECT_EQ(pair.b().counters().cookie_needed, 1U);
+  EXPECT_EQ(pair.CountSent(kB, 3), 1U);
+}
+
+TEST(TunnelTest, TheSourcesOfAPeerAreLimitedUnderLoad) {
+  TunnelPair pair({.limits_b = {.unproven = {1, 1}, .per_source = {1, 1}}});
+  Load(pair);
+  pair.Inject(kA, pair.LastSent(kB, 3));
+  pair.loses = [](const auto&) { return true; };
+  for (int i = 0; i < 3; ++i) {
+    pair.RunFor(kInitiationInterval);
+    pair.Start(kA);
+    pair.Inject(kB, pair.LastSent(kA, 1));
+  }
+
+  EXPECT_EQ(pair.b().counters().limited_handshake, 2U);
+}
+
+TEST(TunnelTest, DropsACookieReplyToNothing) {
   TunnelPair pair;
+  pair.loses = [](const auto&) { return true; };
   std::vector<std::uint8_t> reply(cookie_reply::kSize);
   reply[0] = 3;
+  pair.Inject(kA, reply);
+  EXPECT_EQ(pair.a().counters().unknown_index, 1U);
 
-  EXPECT_EQ(pair.Inject(kA, reply), std::nullopt);
-  EXPECT_EQ(pair.a().counters().cookie_reply, 1U);
+  pair.Start(kA);
+  std::ranges::copy(Bytes(pair.LastSent(kA, 1)).subspan(4, 4), reply.begin() + 4);
+  pair.Inject(kA, reply);
+
+  EXPECT_EQ(pair.a().counters().forged_cookie_reply, 1U);
+  reply.pop_back();
+  pair.Inject(kA, reply);
+  EXPECT_EQ(pair.a().counters().malformed, 1U);
 }
 
 TEST(TunnelTest, AnswersOneInitiationOfAPeerInTwentyMilliseconds) {

@@ -24,6 +24,19 @@ struct PeerConfig {
   Duration persistent_keepalive{0};  // 0: none
 };
 
+/// Where a datagram came from, as far as it goes to answer it there: `local` is ours, or that of a
+/// relay, and then `remote` is the peer's as the relay sees it.
+struct Way {
+  SocketAddress local;
+  SocketAddress remote;
+};
+
+/// To be sent back the way that something came, whoever sent it. Never longer than that.
+struct Reply {
+  Way way;
+  std::vector<std::uint8_t> bytes;
+};
+
 /// To be sent on whatever path leads to the peer.
 struct Datagram {
   PeerId peer = 0;

@@ -35,7 +35,8 @@ class Scenario {
       : key_(floe::GeneratePrivateKey(random_)),
         other_key_(floe::GeneratePrivateKey(random_)),
         identity_(key_.Clone()),
-        tunnel_(now_, key_.Clone(), std::chrono::seconds(1), random_),
+        tunnel_(now_, key_.Clone(), std::chrono::seconds(1), random_,
+                floe::tunnel::ReferenceCipher(), kLimits),
         other_(now_, other_key_.Clone(), std::chrono::seconds(1), random_) {
     const IpPrefix everything{IpAddress::V4(0, 0, 0, 0), 0};
     FLOE_CHECK(tunnel_.AddPeer(now_, kPeer,
@@ -77,7 +78,11 @@ class Scenario {
 
  private:
   void Receive(std::vector<std::uint8_t> datagram) {
-    const auto accepted = tunnel_.HandleDatagram(now_, datagram);
+    const auto accepted = tunnel_.HandleDatagram(now_, way_, datagram);
+    while (const auto reply = tunnel_.PollReply()) {
+      FLOE_CHECK(reply->bytes.size() < datagram.size());
+      static_cast<void>(other_.HandleDatagram(now_, way_, reply->bytes));
+    }
     FLOE_CHECK(!accepted || accepted->peer == kPeer);
   }
 
@@ -102,13 +107,17 @@ class Scenario {
       }
     }
     if (const auto datagram = tunnel_.PollDatagram()) {
-      static_cast<void>(other_.HandleDatagram(now_, datagram->bytes));
+      static_cast<void>(other_.HandleDatagram(now_, way_, datagram->bytes));
     }
     while (tunnel_.PollPacket() || other_.PollPacket()) {
     }
   }
 
+  // A second message within 10 ms needs a cookie.
+  static constexpr floe::tunnel::HandshakeLimits kLimits{.unproven = {100, 1}};
+
   TimePoint now_{std::chrono::hours(1)};
+  floe::tunnel::Way way_{{IpAddress::V4(192, 0, 2, 1), 1}, {IpAddress::V4(192, 0, 2, 2), 2}};
   floe::test::FakeRandom random_;
   PrivateKey key_;
   PrivateKey other_key_;

@@ -55,6 +55,7 @@ class TunnelPair {
     std::optional<std::uint8_t> preshared_b;
     Duration keepalive_a{0};
     Duration latency = std::chrono::milliseconds(20);  // one way
+    tunnel::HandshakeLimits limits_b{};
   };
 
   /// Everything that left a side, whether it arrived or not.
@@ -88,7 +89,9 @@ class TunnelPair {
 
   /// As after a crash: the keys of the node are there, nothing else is.
   void Restart(Side side) {
-    nodes_[side] = std::make_unique<tunnel::Tunnel>(now_, keys_[side].Clone(), UnixTime(), random_);
+    nodes_[side] = std::make_unique<tunnel::Tunnel>(
+        now_, keys_[side].Clone(), UnixTime(), random_, tunnel::ReferenceCipher(),
+        side == kB ? options_.limits_b : tunnel::HandshakeLimits{});
     tunnel::PeerConfig config{.public_key = DerivePublicKey(keys_[Other(side)])};
     config.allowed_ips = {IpPrefix{AddressOf(Other(side)), 32}};
     const auto preshared = side == kA ? options_.preshared_a : options_.preshared_b;
@@ -106,6 +109,14 @@ class TunnelPair {
 
   static IpAddress AddressOf(Side side) {
     return IpAddress::V4(10, 0, 0, static_cast<std::uint8_t>(side + 1));
+  }
+
+  /// Outside of the tunnel, how datagrams come to this side.
+  static tunnel::Way WayTo(Side side) {
+    const auto outer = [](Side of) {
+      return SocketAddress{IpAddress::V4(192, 0, 2, static_cast<std::uint8_t>(of + 1)), 41820};
+    };
+    return {.local = outer(side), .remote = outer(Other(side))};
   }
 
   tunnel::Tunnel& a() { return *nodes_[kA]; }
@@ -140,7 +151,7 @@ class TunnelPair {
 
   /// Gives a datagram to `to` without any delay.
   std::optional<tunnel::Accepted> Inject(Side to, Bytes datagram) {
-    const auto accepted = node(to).HandleDatagram(now_, datagram);
+    const auto accepted = node(to).HandleDatagram(now_, WayTo(to), datagram);
     Drain();
     return accepted;
   }
@@ -156,7 +167,7 @@ class TunnelPair {
       while (!flights_.empty() && flights_.begin()->first <= now_) {
         const auto [to, bytes] = std::move(flights_.begin()->second);
         flights_.erase(flights_.begin());
-        static_cast<void>(node(to).HandleDatagram(now_, bytes));
+        static_cast<void>(node(to).HandleDatagram(now_, WayTo(to), bytes));
         Drain();
       }
       a().HandleTimeout(now_);
@@ -242,6 +253,13 @@ class TunnelPair {
       while (auto datagram = node(side).PollDatagram()) {
         EXPECT_EQ(datagram->peer, kPeer);
         sent_.push_back({.at = now_, .from = side, .bytes = std::move(datagram->bytes)});
+        if (!loses(sent_.back())) {
+          flights_.emplace(now_ + latency(sent_.back()), Flight{Other(side), sent_.back().bytes});
+        }
+      }
+      while (auto reply = node(side).PollReply()) {
+        EXPECT_EQ(reply->way.remote, WayTo(side).remote);
+        sent_.push_back({.at = now_, .from = side, .bytes = std::move(reply->bytes)});
         if (!loses(sent_.back())) {
           flights_.emplace(now_ + latency(sent_.back()), Flight{Other(side), sent_.back().bytes});
         }

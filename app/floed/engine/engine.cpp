@@ -297,7 +297,7 @@ void Engine::HandleStun(TimePoint now, const SocketAddress& local, const SocketA
 
 void Engine::HandleTunnelDatagram(TimePoint now, const SocketAddress& local,
                                   const SocketAddress& remote, Bytes datagram) {
-  const auto accepted = tunnel_.HandleDatagram(now, datagram);
+  const auto accepted = tunnel_.HandleDatagram(now, {local, remote}, datagram);
   if (!accepted) {
     return;
   }

@@ -293,6 +293,10 @@ bool Engine::DrainTunnel(TimePoint now) {
     Route(now, std::move(*datagram));
     any = true;
   }
+  while (auto reply = tunnel_.PollReply()) {
+    gatherer_.Send(now, reply->way.local, reply->way.remote, std::move(reply->bytes));
+    any = true;
+  }
   while (auto packet = tunnel_.PollPacket()) {
     any = true;
     if (!peers_[packet->peer]->wanted) {
