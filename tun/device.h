@@ -12,7 +12,7 @@
 
 namespace floe::tun {
 
-/// What the kernel hands over as one large packet, to be cut, and takes as one.
+/// What the kernel hands over as one large packet, to be cut, or takes as one.
 struct Offloads {
   bool tcp = false;
   bool udp = false;
@@ -40,12 +40,16 @@ class Device {
   /// in bytes, or nothing if none is waiting.
   [[nodiscard]] virtual Result<std::optional<std::size_t>> Read(MutableBytes packet) = 0;
 
-  /// Hands one packet to the kernel, whose parts lie apart. Drops it if the kernel does not take
-  /// it, as a wire would. At most kMaxParts.
-  [[nodiscard]] virtual Result<void> Write(std::span<const Bytes> parts) = 0;
+  /// Hands one packet to the kernel, whose parts lie apart. Returns whether the kernel took it: if
+  /// not it is dropped, as a wire would. At most kMaxParts.
+  [[nodiscard]] virtual Result<bool> Write(std::span<const Bytes> parts) = 0;
   static constexpr std::size_t kMaxParts = 65;
 
+  /// Read() gives these, if it does not give all that Open() was asked for.
   [[nodiscard]] virtual Offloads offloads() const = 0;
+
+  /// Write() takes these.
+  [[nodiscard]] virtual Offloads takes() const = 0;
 
   /// The descriptor to poll for readability. The device still owns it.
   [[nodiscard]] virtual int poll_fd() const = 0;

@@ -39,18 +39,30 @@ bool IsDrop(int error) {
 constexpr unsigned kTunUso4 = 0x20;
 constexpr unsigned kTunUso6 = 0x40;
 
-/// As much as the kernel can.
-Offloads EnableOffloads(int fd) {
-  constexpr unsigned kTcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
-  if (ioctl(fd, TUNSETOFFLOAD, kTcp | kTunUso4 | kTunUso6) == 0) {
-    return {.tcp = true, .udp = true};
+/// Whether the kernel now gives these.
+bool SetOffloads(int fd, Offloads offloads) {
+  // Checksums belong to both: segments are made with them.
+  unsigned flags = offloads.tcp || offloads.udp ? TUN_F_CSUM : 0U;
+  flags |= offloads.tcp ? TUN_F_TSO4 | TUN_F_TSO6 : 0U;
+  flags |= offloads.udp ? kTunUso4 | kTunUso6 : 0U;
+  return ioctl(fd, TUNSETOFFLOAD, flags) == 0;
+}
+
+/// As much as the kernel can. What it can give it can also take.
+Offloads FindOffloads(int fd) {
+  for (const Offloads offloads :
+       {Offloads{.tcp = true, .udp = true}, Offloads{.tcp = true, .udp = false}}) {
+    if (SetOffloads(fd, offloads)) {
+      return offloads;
+    }
   }
-  return {.tcp = ioctl(fd, TUNSETOFFLOAD, kTcp) == 0, .udp = false};
+  return {};
 }
 
 }  // namespace
 
-Result<std::unique_ptr<LinuxDevice>> LinuxDevice::Open(const std::string& name, std::size_t mtu) {
+Result<std::unique_ptr<LinuxDevice>> LinuxDevice::Open(const std::string& name, std::size_t mtu,
+                                                       Offloads wanted) {
   UniqueFd fd(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (!fd) {
     return Fail(MakeError(errno, "open /dev/net/tun"));
@@ -71,13 +83,20 @@ Result<std::unique_ptr<LinuxDevice>> LinuxDevice::Open(const std::string& name, 
   if (index == 0) {
     return Fail(MakeError(errno, "if_nametoindex " + given));
   }
-  const Offloads offloads = EnableOffloads(fd.get());
-  return std::make_unique<LinuxDevice>(std::move(fd), std::move(given), index, mtu, offloads);
+  const Offloads able = FindOffloads(fd.get());
+  const Offloads asked{.tcp = wanted.tcp && able.tcp, .udp = wanted.udp && able.udp};
+  const Offloads offloads = SetOffloads(fd.get(), asked) ? asked : able;
+  return std::make_unique<LinuxDevice>(std::move(fd), std::move(given), index, mtu, offloads, able);
 }
 
 LinuxDevice::LinuxDevice(UniqueFd fd, std::string name, std::uint32_t index, std::size_t mtu,
-                         Offloads offloads)
-    : fd_(std::move(fd)), name_(std::move(name)), index_(index), mtu_(mtu), offloads_(offloads) {}
+                         Offloads offloads, Offloads takes)
+    : fd_(std::move(fd)),
+      name_(std::move(name)),
+      index_(index),
+      mtu_(mtu),
+      offloads_(offloads),
+      takes_(takes) {}
 
 Result<std::optional<std::size_t>> LinuxDevice::Read(MutableBytes packet) {
   ssize_t size = 0;
@@ -93,7 +112,7 @@ Result<std::optional<std::size_t>> LinuxDevice::Read(MutableBytes packet) {
   return Fail(MakeError(errno, "read from " + name_));
 }
 
-Result<void> LinuxDevice::Write(std::span<const Bytes> parts) {
+Result<bool> LinuxDevice::Write(std::span<const Bytes> parts) {
   FLOE_CHECK(parts.size() <= kMaxParts);
   std::array<iovec, kMaxParts> vectors;
   std::ranges::transform(parts, vectors.begin(), [](Bytes part) {
@@ -104,11 +123,11 @@ Result<void> LinuxDevice::Write(std::span<const Bytes> parts) {
     size = writev(fd_.get(), vectors.data(), static_cast<int>(parts.size()));
   } while (size < 0 && errno == EINTR);
   if (size >= 0) {
-    return {};
+    return true;
   }
   if (IsDrop(errno)) {
     ++dropped_;
-    return {};
+    return false;
   }
   return Fail(MakeError(errno, "write to " + name_));
 }

@@ -23,23 +23,25 @@ namespace floe::tun {
 class LinuxDevice final : public Device {
  public:
   /// Makes an interface called `name`; "" or a pattern such as "floe%d" lets the kernel number it.
-  /// SetUp() is to be told the same `mtu`.
+  /// SetUp() is to be told the same `mtu`. Of `wanted` it gets what the kernel can.
   ///
   /// Fails with a context that says what is wrong: "open /dev/net/tun" where the kernel or the
   /// container has none (no_such_file_or_directory) or it is not ours to open (permission_denied);
   /// "make interface floe0" without CAP_NET_ADMIN (operation_not_permitted) and for a name that is
   /// too long; "interface floe0 exists already" (device_or_resource_busy).
-  [[nodiscard]] static Result<std::unique_ptr<LinuxDevice>> Open(const std::string& name,
-                                                                 std::size_t mtu);
+  [[nodiscard]] static Result<std::unique_ptr<LinuxDevice>> Open(
+      const std::string& name, std::size_t mtu, Offloads wanted = {.tcp = true, .udp = true});
 
   /// Takes a descriptor that has been attached to the interface. Use Open().
   LinuxDevice(UniqueFd fd, std::string name, std::uint32_t index, std::size_t mtu,
-              Offloads offloads);
+              Offloads offloads, Offloads takes);
 
   [[nodiscard]] Result<std::optional<std::size_t>> Read(MutableBytes packet) override;
-  [[nodiscard]] Result<void> Write(std::span<const Bytes> parts) override;
+  [[nodiscard]] Result<bool> Write(std::span<const Bytes> parts) override;
 
   [[nodiscard]] Offloads offloads() const override { return offloads_; }
+
+  [[nodiscard]] Offloads takes() const override { return takes_; }
 
   [[nodiscard]] int poll_fd() const override { return fd_.get(); }
 
@@ -59,6 +61,7 @@ class LinuxDevice final : public Device {
   std::uint32_t index_;
   std::size_t mtu_;
   Offloads offloads_;
+  Offloads takes_;
   std::uint64_t dropped_ = 0;
 };
 

@@ -61,7 +61,7 @@ std::vector<std::uint8_t> MakeEchoRequestV6(const IpAddress& from, const IpAddre
   return packet;
 }
 
-Result<void> WritePlain(Device& device, Bytes packet) {
+Result<bool> WritePlain(Device& device, Bytes packet) {
   const std::array<std::uint8_t, Device::kHeaderSize> header{};
   return device.Write(std::array<Bytes, 2>{header, packet});
 }
@@ -215,6 +215,14 @@ TEST_F(LinuxDeviceTest, ReadsNothingWithoutBlocking) {
 
   ASSERT_TRUE(size) << size.error().code.message();
   EXPECT_EQ(*size, std::nullopt);
+}
+
+TEST_F(LinuxDeviceTest, IsHandedAsOneOnlyWhatIsWanted) {
+  const auto device = LinuxDevice::Open("floe0", kMtu, {.tcp = false, .udp = false});
+  ASSERT_TRUE(device);
+
+  EXPECT_EQ((*device)->offloads(), Offloads{});
+  EXPECT_TRUE((*device)->takes().tcp);
 }
 
 TEST_F(LinuxDeviceTest, DropsAndCountsWhatIsNoPacket) {

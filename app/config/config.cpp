@@ -317,8 +317,42 @@ bool IsInterfaceName(std::string_view name) {
              name, [](char c) { return c > ' ' && c < 0x7F && c != '/' && c != ':' && c != '%'; });
 }
 
+/// "auto", "off", or a list of those that may be used.
+void ReadOffload(const Section& section, OffloadConfig& offload) {
+  constexpr const char* kRemedy =
+      "write \"auto\", \"off\", or a list of \"tso\", \"uso\", \"coalesce\", \"udp-segment\", "
+      "\"udp-gro\"";
+  const Value* const value = section.Any("offload");
+  if (value == nullptr || (value->type == ValueType::kString && value->text == "auto")) {
+    return;
+  }
+  offload = {.tso = false, .uso = false, .coalesce = false, .udp_segment = false, .udp_gro = false};
+  if (value->type == ValueType::kString) {
+    if (value->text != "off") {
+      section.Refuse(value->position, "offload", fmt::format("is \"{}\"", value->text), kRemedy);
+    }
+    return;
+  }
+  const std::array<std::pair<std::string_view, bool*>, 5> words = {
+      {{"tso", &offload.tso},
+       {"uso", &offload.uso},
+       {"coalesce", &offload.coalesce},
+       {"udp-segment", &offload.udp_segment},
+       {"udp-gro", &offload.udp_gro}}};
+  for (const Text& text : section.Strings("offload")) {
+    const auto known =
+        std::ranges::find(words, text.text, [](const auto& word) { return word.first; });
+    if (known == words.end()) {
+      section.Refuse(text.position, "offload", fmt::format("holds \"{}\"", text.text), kRemedy);
+      return;
+    }
+    *known->second = true;
+  }
+}
+
 void ConfigReader::ReadTun(Config& config) const {
-  const Section section = Table("tun", {"name", "mtu"});
+  const Section section = Table("tun", {"name", "mtu", "offload"});
+  ReadOffload(section, config.tun.offload);
   if (const auto name = section.String("name")) {
     if (!IsInterfaceName(name->text)) {
       section.Refuse(name->position, "name", "is no name for a network interface",

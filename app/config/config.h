@@ -84,9 +84,21 @@ struct PathsConfig {
   }
 };
 
+/// What the kernel and floe do with many packets at once, as far as this machine can.
+struct OffloadConfig {
+  bool tso = true;          // The kernel hands over large TCP packets, to be cut...
+  bool uso = true;          // ...and the like of UDP.
+  bool coalesce = true;     // Packets for the kernel are joined.
+  bool udp_segment = true;  // Datagrams are sent together...
+  bool udp_gro = true;      // ...and received together.
+
+  bool operator==(const OffloadConfig&) const = default;
+};
+
 struct TunConfig {
   std::string name = "floe0";
   std::uint16_t mtu = kDefaultMtu;  // bytes
+  OffloadConfig offload;
 };
 
 struct PeerConfig {

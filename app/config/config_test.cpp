@@ -167,6 +167,7 @@ port_prediction = true
 [tun]
 name = "floe1"
 mtu = 1280
+offload = ["tso", "udp-gro"]
 [control]
 socket = "floe.sock"
 [log]
@@ -188,6 +189,10 @@ allow_overlap = true
   EXPECT_TRUE(config.paths.port_prediction);
   EXPECT_EQ(config.tun.name, "floe1");
   EXPECT_EQ(config.tun.mtu, 1280);
+  EXPECT_EQ(
+      config.tun.offload,
+      (OffloadConfig{
+          .tso = true, .uso = false, .coalesce = false, .udp_segment = false, .udp_gro = true}));
   EXPECT_EQ(config.control_socket, directory_.path() / "floe.sock");
   EXPECT_EQ(config.log_level, log::Level::kDebug);
   EXPECT_TRUE(config.allow_overlap);
@@ -219,6 +224,8 @@ TEST_F(ConfigTest, TakesAKeepaliveWithAUnit) {
 
 TEST_F(ConfigTest, TakesAnMtuOfAuto) {
   EXPECT_EQ(Accept(kNode + std::string("[tun]\nmtu = \"auto\"\n")).tun.mtu, 1408);
+  EXPECT_EQ(Accept(kNode + std::string("[tun]\noffload = \"auto\"\n")).tun.offload,
+            OffloadConfig{});
 }
 
 // Errors of the file as a whole.
@@ -266,7 +273,7 @@ TEST_F(ConfigTest, RefusesAnUnknownKeyAndSuggestsTheNearest) {
 
 TEST_F(ConfigTest, ListsTheKeysWhereNoneIsNear) {
   ExpectRefused(kNode + std::string("[tun]\nqueues = 4\n"),
-                "5:1: tun.queues: unknown key; known here: name, mtu");
+                "5:1: tun.queues: unknown key; known here: name, mtu, offload");
 }
 
 TEST_F(ConfigTest, RefusesTheWrongType) {
@@ -489,6 +496,10 @@ TEST_F(ConfigTest, RefusesWordsThatAreNone) {
   ExpectRefused(kNode + std::string("[log]\nlevel = \"loud\"\n"),
                 "5:9: log.level: is \"loud\"; write one of \"trace\", ");
   ExpectRefused(kNode + std::string("[tun]\nmtu = \"big\"\n"), "5:7: tun.mtu: is \"big\"; ");
+  ExpectRefused(kNode + std::string("[tun]\noffload = \"on\"\n"),
+                "5:11: tun.offload: is \"on\"; write \"auto\", \"off\", or a list of ");
+  ExpectRefused(kNode + std::string("[tun]\noffload = [\"tso\", \"gso\"]\n"),
+                "5:19: tun.offload: holds \"gso\"; write \"auto\"");
 }
 
 TEST_F(ConfigTest, RefusesInterfaceNamesTheKernelWould) {

@@ -158,6 +158,19 @@ std::string PeerDetail(const PeerStatus& peer, WallTime now) {
   return text;
 }
 
+std::string OffloadDetail(const TunnelStatus& tunnel) {
+  std::string on;
+  std::string off;
+  for (const OffloadStatus& offload : tunnel.offloads) {
+    if (offload.off_because) {
+      off += fmt::format("  offload {}: off, {}\n", offload.name, *offload.off_because);
+    } else {
+      on += (on.empty() ? "" : ", ") + offload.name;
+    }
+  }
+  return (on.empty() ? "" : fmt::format("  offloads: {}\n", on)) + off;
+}
+
 std::string PeerDetails(const Status& status, WallTime now) {
   std::string text = fmt::format("  public key: {}\n", ToString(status.node.public_key));
   if (status.node.nat_mapping || status.node.nat_filtering) {
@@ -173,6 +186,7 @@ std::string PeerDetails(const Status& status, WallTime now) {
   for (const RendezvousStatus& server : status.rendezvous) {
     text += fmt::format("  rendezvous: {} {}\n", server.url, ToString(server.state));
   }
+  text += OffloadDetail(status.tunnel);
   for (const PeerStatus& peer : status.peers) {
     text += '\n' + PeerDetail(peer, now);
   }

@@ -37,6 +37,8 @@ TEST(RenderStatusTest, WritesAParagraphForEachPeer) {
   nat: mapping endpoint-independent, filtering unknown
   port mapping: 203.0.113.1:41820 by pcp
   rendezvous: wss://rv.example.net connected
+  offloads: tso
+  offload udp-gro: off, the kernel refuses it
 
 peer: nas
   public key: AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=

@@ -94,6 +94,14 @@ Json NodeJson(const NodeStatus& node) {
           {"since", Time(node.since)}};
 }
 
+Json TunnelJson(const TunnelStatus& tunnel) {
+  Json offloads = Json::object();
+  for (const OffloadStatus& offload : tunnel.offloads) {
+    offloads[offload.name] = {{"on", !offload.off_because}, {"reason", Text(offload.off_because)}};
+  }
+  return {{"offloads", std::move(offloads)}};
+}
+
 Json PathJson(const PathStatus& path) {
   return {{"kind", ToString(path.kind)},
           {"local_type", Candidate(path.local_type)},
@@ -205,6 +213,23 @@ bool ReadNode(const nlohmann::json& object, NodeStatus& node) {
   return ReadAll(fields, "port_mappings", ReadPortMapping, node.port_mappings) && fields.good();
 }
 
+bool ReadTunnel(const nlohmann::json& object, TunnelStatus& tunnel) {
+  JsonFields fields(object);
+  const nlohmann::json* const offloads = fields.MaybeObject("offloads");
+  if (offloads == nullptr) {
+    return fields.good();
+  }
+  for (const auto& [name, value] : offloads->items()) {
+    JsonFields offload(value);
+    OffloadStatus& status = tunnel.offloads.emplace_back(name, offload.MaybeString("reason"));
+    const bool on = offload.MaybeBoolean("on").value_or(false);
+    if (!offload.good() || on == status.off_because.has_value()) {
+      return false;
+    }
+  }
+  return fields.good();
+}
+
 bool ReadRendezvous(const nlohmann::json& object, RendezvousStatus& server) {
   JsonFields fields(object);
   server.url = fields.String("url");
@@ -307,6 +332,7 @@ std::string ToJson(const Status& status) {
   }
   const Json whole = {{"schema", kStatusSchema},
                       {"node", NodeJson(status.node)},
+                      {"tunnel", TunnelJson(status.tunnel)},
                       {"rendezvous", std::move(rendezvous)},
                       {"peers", std::move(peers)},
                       {"health", status.health}};
@@ -324,7 +350,9 @@ Result<Status, StatusError> ParseStatus(std::string_view json) {
   }
   Status status;
   const nlohmann::json* node = fields.MaybeObject("node");
+  const nlohmann::json* tunnel = fields.MaybeObject("tunnel");
   const bool good = node != nullptr && ReadNode(*node, status.node) &&
+                    (tunnel == nullptr || ReadTunnel(*tunnel, status.tunnel)) &&
                     ReadAll(fields, "rendezvous", ReadRendezvous, status.rendezvous) &&
                     ReadAll(fields, "peers", ReadPeer, status.peers);
   status.health = fields.MaybeStrings("health");

@@ -117,8 +117,24 @@ struct PeerStatus {
   bool operator==(const PeerStatus&) const = default;
 };
 
+/// Something that the kernel does, or floe, with many packets at once.
+struct OffloadStatus {
+  std::string name;                        // As in the configuration: "udp-gro".
+  std::optional<std::string> off_because;  // Nothing while it is on.
+
+  bool operator==(const OffloadStatus&) const = default;
+};
+
+/// The packet path.
+struct TunnelStatus {
+  std::vector<OffloadStatus> offloads;
+
+  bool operator==(const TunnelStatus&) const = default;
+};
+
 struct Status {
   NodeStatus node;
+  TunnelStatus tunnel;
   std::vector<RendezvousStatus> rendezvous;
   std::vector<PeerStatus> peers;
   std::vector<std::string> health;  // What a person should know; empty when all is well.

@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <system_error>
-#include <tuple>
 #include <utility>
 
 #include "base/uv/native_address.h"
@@ -25,6 +24,7 @@ constexpr int kSocketBuffer = 2 * 1024 * 1024;  // bytes
 // The address, of which that of IPv6 is the larger, and the size of a segment.
 constexpr std::size_t kControlSize = CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int));
 constexpr std::size_t kMaxMessage = 65'536;  // bytes that datagrams may have together
+constexpr int kMaxRefusals = 16;             // before UDP_SEGMENT is given up
 
 struct alignas(cmsghdr) Control {
   std::array<char, kControlSize> bytes;
@@ -157,6 +157,11 @@ std::optional<IpAddress> FindDestination(msghdr& message) {
   return std::nullopt;
 }
 
+/// The kernel is too old, or the interface has no checksums of its own.
+bool CannotSegment(int error) {
+  return error == ENOPROTOOPT || error == EOPNOTSUPP || error == EIO;
+}
+
 SendResult Classify(int error) {
   switch (error) {
     case EMSGSIZE:
@@ -234,13 +239,19 @@ Result<UdpSocket> UdpSocket::Open(const SocketAddress& local, std::uint32_t fwma
     return Fail(std::move(configured.error()));
   }
   EnlargeBuffers(fd.get());
-  // Where the kernel cannot, datagrams come one by one.
-  std::ignore = SetOption(fd.get(), SOL_UDP, UDP_GRO, 1, "UDP_GRO");
   auto bound = Bind(fd.get(), local);
   if (!bound) {
     return Fail(std::move(bound.error()));
   }
-  return UdpSocket(std::move(fd), family, *bound);
+  UdpSocket result(std::move(fd), family, *bound);
+  result.SetOffloads({});
+  return result;
+}
+
+void UdpSocket::SetOffloads(UdpOffloads wanted) {
+  // Where the kernel cannot, datagrams come one by one.
+  const auto set = SetOption(fd_.get(), SOL_UDP, UDP_GRO, wanted.gro ? 1 : 0, "UDP_GRO");
+  offloads_ = {.segment = wanted.segment, .gro = wanted.gro && set.has_value()};
 }
 
 SendResult UdpSocket::Send(const SocketAddress& local, const SocketAddress& remote, Bytes datagram,
@@ -259,14 +270,14 @@ SendResult UdpSocket::SendTogether(const SocketAddress& local, const SocketAddre
   if (datagrams.size() <= size) {
     return Send(local, remote, datagrams, interface);
   }
-  if (can_segment_) {
-    const int error = Transmit(local, remote, datagrams, interface, size);
+  int error = 0;
+  if (offloads_.segment) {
+    error = Transmit(local, remote, datagrams, interface, size);
     if (error == 0) {
+      refused_ = 0;
       return SendResult::kSent;
     }
-    // A kernel that is too old, or an interface without checksums of its own.
-    can_segment_ = error != ENOPROTOOPT && error != EOPNOTSUPP && error != EIO;
-    if (Classify(error) == SendResult::kDropped && can_segment_) {
+    if (Classify(error) == SendResult::kDropped && !CannotSegment(error)) {
       counters_.send_dropped += (datagrams.size() + size - 1) / size;
       return SendResult::kDropped;
     }
@@ -278,7 +289,19 @@ SendResult UdpSocket::SendTogether(const SocketAddress& local, const SocketAddre
     const SendResult sent = Send(local, remote, datagram, interface);
     result = result == SendResult::kSent ? sent : result;
   }
+  if (error != 0) {
+    JudgeSegmenting(error, result);
+  }
   return result;
+}
+
+void UdpSocket::JudgeSegmenting(int error, SendResult one_by_one) {
+  // What also goes wrong one by one says nothing of segmenting. A path through an interface of a
+  // small MTU refuses too (EINVAL), but then others go well in between.
+  refused_ += one_by_one == SendResult::kSent ? 1 : 0;
+  if (CannotSegment(error) || refused_ >= kMaxRefusals) {
+    offloads_.segment = false;
+  }
 }
 
 int UdpSocket::Transmit(const SocketAddress& local, const SocketAddress& remote, Bytes bytes,

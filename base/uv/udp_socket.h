@@ -23,6 +23,14 @@ enum class SendResult : std::uint8_t {
   kTooBig,       // Larger than a datagram can be, or than the interface lets through.
 };
 
+/// What the kernel does for several datagrams of one way at once.
+struct UdpOffloads {
+  bool segment = true;  // It is given them as one, to be cut (UDP_SEGMENT).
+  bool gro = true;      // It gives them as one (UDP_GRO).
+
+  bool operator==(const UdpOffloads&) const = default;
+};
+
 /// Since the socket was opened, in datagrams.
 struct UdpCounters {
   std::uint64_t truncated = 0;     // Received, and larger than kMaxDatagram.
@@ -81,6 +89,12 @@ class UdpSocket {
   /// many messages there were.
   std::size_t Receive(const OnDatagram& on_datagram, std::size_t max_batches);
 
+  /// Uses these and no others. To begin with it uses all, as far as the kernel can.
+  void SetOffloads(UdpOffloads wanted);
+
+  /// Those in use. SendTogether() switches `segment` off when the kernel refuses it.
+  [[nodiscard]] UdpOffloads offloads() const { return offloads_; }
+
   /// For polling. The socket still owns it.
   [[nodiscard]] int fd() const { return fd_.get(); }
 
@@ -102,13 +116,16 @@ class UdpSocket {
   /// 0, or the error. `segment` other than 0 is the size of each datagram in `bytes`.
   [[nodiscard]] int Transmit(const SocketAddress& local, const SocketAddress& remote, Bytes bytes,
                              std::uint32_t interface, std::size_t segment);
+  /// Learns from what the kernel said to datagrams that were to go together.
+  void JudgeSegmenting(int error, SendResult one_by_one);
   void Deliver(Batch& batch, std::size_t index, const OnDatagram& on_datagram);
 
   UniqueFd fd_;
   IpFamily family_;
   std::uint16_t port_;
   UdpCounters counters_;
-  bool can_segment_ = true;  // Until the kernel says that it cannot.
+  UdpOffloads offloads_;
+  int refused_ = 0;  // Times in a row that datagrams went one by one alone.
 };
 
 }  // namespace floe::uv

@@ -144,6 +144,35 @@ TEST_P(UdpSocketTest, SendsOneByOneWhatTheKernelDoesNotTakeTogether) {
   EXPECT_EQ(received, text.size());
 }
 
+TEST_P(UdpSocketTest, GivesUpSegmentingThatIsAlwaysRefused) {
+  const std::string refused(UdpSocket::kMaxSegments * 3, 'x');
+  const auto send = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      ASSERT_EQ(a_.SendTogether({}, Loopback(b_), AsBytes(refused), 1), SendResult::kSent);
+    }
+  };
+
+  send(15);
+  ASSERT_EQ(a_.SendTogether({}, Loopback(b_), AsBytes("four"), 2), SendResult::kSent);
+  send(15);
+  EXPECT_TRUE(a_.offloads().segment);
+  send(1);
+  EXPECT_FALSE(a_.offloads().segment);
+}
+
+TEST_P(UdpSocketTest, SendsAndReceivesOneByOneWhenTold) {
+  a_.SetOffloads({.segment = false, .gro = false});
+  b_.SetOffloads({.segment = false, .gro = false});
+
+  ASSERT_EQ(a_.SendTogether({}, Loopback(b_), AsBytes("twofor"), 3), SendResult::kSent);
+
+  const auto received = ReceiveAll(b_);
+  ASSERT_EQ(received.size(), 2U);
+  EXPECT_EQ(received[0].text, "two");
+  EXPECT_EQ(received[1].text, "for");
+  EXPECT_EQ(b_.offloads(), (UdpOffloads{.segment = false, .gro = false}));
+}
+
 TEST_P(UdpSocketTest, SaysOfSeveralThatTheyCannotBeSent) {
   const auto foreign = At(GetParam() == IpFamily::kIpv4 ? "192.0.2.77" : "2001:db8::77", 0);
 

@@ -53,6 +53,9 @@ class Coalescer {
 
   explicit Coalescer(Joinable joinable) : joinable_(joinable) {}
 
+  /// From now on, join these and no others.
+  void SetJoinable(Joinable joinable) { joinable_ = joinable; }
+
   /// No room for another packet that joins nothing.
   [[nodiscard]] bool full() const { return count_ == kMaxGroups; }
 

@@ -1,9 +1,7 @@
 #include "app/floed/runtime/inner_network.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
-#include <span>
 #include <string>
 #include <utility>
 
@@ -80,14 +78,17 @@ Result<std::unique_ptr<InnerNetwork>> InnerNetwork::Open(uv::Loop& loop,
   if (auto checked = CheckRoutes(*netlink, config); !checked) {
     return Fail(std::move(checked.error()));
   }
-  auto device = tun::LinuxDevice::Open(config.tun.name, config.tun.mtu);
+  const config::OffloadConfig& offload = config.tun.offload;
+  auto device = tun::LinuxDevice::Open(config.tun.name, config.tun.mtu,
+                                       {.tcp = offload.tso, .udp = offload.uso});
   if (!device) {
     return Fail(std::move(device.error()));
   }
   if (auto configured = Configure(*netlink, **device, config); !configured) {
     return Fail(std::move(configured.error()));
   }
-  auto network = std::make_unique<InnerNetwork>(std::move(*device), std::move(handlers));
+  auto network =
+      std::make_unique<InnerNetwork>(std::move(*device), offload.coalesce, std::move(handlers));
   auto poll =
       uv::Poll::Make(loop, network->device_->poll_fd(), [self = network.get()] { self->Read(); });
   if (!poll) {
@@ -98,11 +99,13 @@ Result<std::unique_ptr<InnerNetwork>> InnerNetwork::Open(uv::Loop& loop,
   return network;
 }
 
-InnerNetwork::InnerNetwork(std::unique_ptr<tun::Device> device, Handlers handlers)
+InnerNetwork::InnerNetwork(std::unique_ptr<tun::Device> device, bool coalesce, Handlers handlers)
     : device_(std::move(device)),
       handlers_(std::move(handlers)),
       buffer_(tun::Device::kMaxRead),
-      coalescer_({.tcp = device_->offloads().tcp, .udp = device_->offloads().udp}) {}
+      writer_(*device_,
+              {.tcp = coalesce && device_->takes().tcp, .udp = coalesce && device_->takes().udp}),
+      coalescer_(writer_.joinable()) {}
 
 void InnerNetwork::Read() {
   for (int i = 0; i < kMaxPackets; ++i) {
@@ -146,18 +149,14 @@ void InnerNetwork::Write(std::vector<std::uint8_t> packet) {
 
 void InnerNetwork::Flush() {
   for (const tunnel::Coalescer::Group& group : coalescer_.Finish()) {
-    std::array<Bytes, tun::Device::kMaxParts> parts;
-    static_assert(tun::Device::kMaxParts > tunnel::Coalescer::kMaxSegments);
-    parts[0] = group.offload();
-    std::ranges::copy(group.parts(), parts.begin() + 1);
-    if (const auto written = device_->Write(std::span(parts).first(group.parts().size() + 1));
-        !written) {
+    if (const auto written = writer_.Write(group); !written) {
       poll_->Watch(uv::Interest::kNone);
       handlers_.on_failure(written.error());
       break;
     }
   }
   coalescer_.Clear();
+  coalescer_.SetJoinable(writer_.joinable());
   waiting_.clear();
 }
 

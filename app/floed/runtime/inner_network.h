@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "app/config/config.h"
+#include "app/floed/runtime/joined_writer.h"
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/uv/loop.h"
@@ -33,7 +34,7 @@ class InnerNetwork {
                                                                   const config::Config& config,
                                                                   Handlers handlers);
 
-  InnerNetwork(std::unique_ptr<tun::Device> device, Handlers handlers);
+  InnerNetwork(std::unique_ptr<tun::Device> device, bool coalesce, Handlers handlers);
 
   InnerNetwork(const InnerNetwork&) = delete;
   InnerNetwork& operator=(const InnerNetwork&) = delete;
@@ -41,6 +42,12 @@ class InnerNetwork {
   /// A packet for the kernel. It leaves with Flush(), joined with others where it can be.
   void Write(std::vector<std::uint8_t> packet);
   void Flush();
+
+  /// What the kernel hands over as one.
+  [[nodiscard]] tun::Offloads offloads() const { return device_->offloads(); }
+
+  /// What the kernel is given as one.
+  [[nodiscard]] tunnel::Joinable joinable() const { return writer_.joinable(); }
 
   /// Packets that the kernel gave us and that contradict themselves.
   [[nodiscard]] std::uint64_t malformed() const { return malformed_; }
@@ -52,6 +59,7 @@ class InnerNetwork {
   std::unique_ptr<tun::Device> device_;
   Handlers handlers_;
   std::vector<std::uint8_t> buffer_;
+  JoinedWriter writer_;
   tunnel::Coalescer coalescer_;
   std::vector<std::vector<std::uint8_t>> waiting_;  // What the coalescer borrows.
   std::uint64_t malformed_ = 0;

@@ -4,6 +4,7 @@
 #include <ctime>
 #include <iterator>
 
+#include "app/floed/runtime/offload_report.h"
 #include "base/log.h"
 #include "base/uv/sd_notify.h"
 #include "tunnel/cipher.h"
@@ -519,7 +520,12 @@ ReportContext Runtime::Context() const {
                         std::chrono::system_clock::now())},
           .now = now,
           .started = started_,
-          .listen_port = underlay_->port()};
+          .listen_port = underlay_->port(),
+          .offloads = ReportOffloads({.wanted = config_.tun.offload,
+                                      .device = inner_->offloads(),
+                                      .joinable = inner_->joinable(),
+                                      .udp_check = underlay_->offload_report(),
+                                      .udp = underlay_->offloads()})};
 }
 
 }  // namespace floe::daemon

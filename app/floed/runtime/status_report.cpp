@@ -155,6 +155,7 @@ control::Status MakeStatus(const engine::Engine& engine, const ReportContext& co
                  .listen_port = context.listen_port,
                  .nat = ToControl(engine.gatherer().nat()),
                  .since = context.clock.At(context.started)};
+  status.tunnel.offloads = context.offloads;
   for (const config::InterfaceAddress& address : context.config.node.addresses) {
     status.node.addresses.push_back(address.ip);
   }

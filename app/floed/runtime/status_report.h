@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <vector>
+
 #include "app/config/config.h"
 #include "app/control/status.h"
 #include "app/control/wall_time.h"
@@ -24,6 +26,7 @@ struct ReportContext {
   TimePoint now;
   TimePoint started;
   std::uint16_t listen_port = 0;
+  std::vector<control::OffloadStatus> offloads;
 };
 
 [[nodiscard]] control::Status MakeStatus(const engine::Engine& engine,

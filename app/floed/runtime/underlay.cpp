@@ -82,18 +82,27 @@ Result<std::unique_ptr<Underlay>> Underlay::Open(uv::Loop& loop, const config::C
   if (!monitor) {
     return Fail(std::move(monitor.error()));
   }
+  const config::OffloadConfig& offload = config.tun.offload;
+  uv::UdpOffloadReport report =
+      uv::CheckUdpOffloads({.segment = offload.udp_segment, .gro = offload.udp_gro});
+  v4->SetOffloads(report.usable);
+  if (v6) {
+    v6->SetOffloads(report.usable);
+  }
   return std::make_unique<Underlay>(loop, std::move(*v4), std::move(v6), std::move(*monitor),
-                                    config, std::move(handlers));
+                                    std::move(report), config, std::move(handlers));
 }
 
 Underlay::Underlay(uv::Loop& loop, uv::UdpSocket v4, std::optional<uv::UdpSocket> v6,
-                   tun::InterfaceMonitor monitor, const config::Config& config, Handlers handlers)
+                   tun::InterfaceMonitor monitor, uv::UdpOffloadReport offload_report,
+                   const config::Config& config, Handlers handlers)
     : loop_(loop),
       v4_(std::move(v4)),
       v6_(std::move(v6)),
       monitor_(std::move(monitor)),
       policy_(MakeAddressPolicy(config)),
       paths_(config.paths),
+      offload_report_(std::move(offload_report)),
       handlers_(std::move(handlers)),
       settle_(loop, [this] {
         if (UpdateAddresses()) {
@@ -139,6 +148,15 @@ void Underlay::Receive(uv::UdpSocket& socket) {
       return;
     }
   }
+}
+
+uv::UdpOffloads Underlay::offloads() const {
+  uv::UdpOffloads used = v4_.offloads();
+  if (v6_) {
+    used.segment = used.segment && v6_->offloads().segment;
+    used.gro = used.gro && v6_->offloads().gro;
+  }
+  return used;
 }
 
 std::uint32_t Underlay::WayOutOf(const IpAddress& ip) const {

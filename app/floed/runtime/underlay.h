@@ -17,6 +17,7 @@
 #include "base/uv/loop.h"
 #include "base/uv/poll.h"
 #include "base/uv/timer.h"
+#include "base/uv/udp_offload_check.h"
 #include "base/uv/udp_socket.h"
 #include "ice/portmap/mapper.h"
 #include "tun/interface_monitor.h"
@@ -43,7 +44,8 @@ class Underlay {
                                                               Handlers handlers);
 
   Underlay(uv::Loop& loop, uv::UdpSocket v4, std::optional<uv::UdpSocket> v6,
-           tun::InterfaceMonitor monitor, const config::Config& config, Handlers handlers);
+           tun::InterfaceMonitor monitor, uv::UdpOffloadReport offload_report,
+           const config::Config& config, Handlers handlers);
 
   Underlay(const Underlay&) = delete;
   Underlay& operator=(const Underlay&) = delete;
@@ -59,6 +61,11 @@ class Underlay {
 
   /// Sends what is waiting. Returns the ways that cannot be taken, since the last call.
   [[nodiscard]] std::vector<Way> Flush();
+
+  /// What was found of the kernel at the start, and of that what is still in use.
+  [[nodiscard]] const uv::UdpOffloadReport& offload_report() const { return offload_report_; }
+
+  [[nodiscard]] uv::UdpOffloads offloads() const;
 
   /// Usable addresses with our port: preferred interfaces first, then those of the default route.
   [[nodiscard]] const std::vector<SocketAddress>& addresses() const { return addresses_; }
@@ -88,6 +95,7 @@ class Underlay {
   tun::InterfaceMonitor monitor_;
   tun::AddressPolicy policy_;
   config::PathsConfig paths_;
+  uv::UdpOffloadReport offload_report_;
   Handlers handlers_;
   std::vector<SocketAddress> addresses_;
   std::vector<ice::portmap::Gateway> gateways_;
