@@ -9,11 +9,12 @@ PORT = 51820
 
 
 class WireGuard:
-    """A wireguard-go on a host; its device has the address and, unless told otherwise, the MTU that wg-quick gives."""
+    """A wireguard-go on a host; its device has the addresses and, unless told otherwise, the MTU that wg-quick gives."""
 
-    def __init__(self, net: FloeLab, host: Host, address: str, mtu: int = 1420):
+    def __init__(self, net: FloeLab, host: Host, address: str, mtu: int = 1420, address6: str | None = None):
         # Its control socket is named for the device, and all namespaces share /var/run.
-        self.host, self.address, self.device = host, address, f"wg{os.getpid()}x{len(net.lab.procs)}"[:15]
+        self.net, self.host, self.address, self.address6 = net, host, address, address6
+        self.device = f"wg{os.getpid()}x{len(net.lab.procs)}"[:15]
         self.name = f"plain_{host.name}"
         self.private_key, self.public_key = make_key()
         self.key_file = write_secret(net.lab.dir / f"{self.name}.key", self.private_key)
@@ -22,8 +23,9 @@ class WireGuard:
                                       "wireguard-go", "-f", self.device])
         wait_until(lambda: self.control.exists() and "UAPI listener started" in self.proc.log.read_text(),
                    what=f"wireguard-go, see {self.proc.log}")
-        self.wg("set", self.device, "listen-port", PORT, "private-key", self.key_file)
-        host.iproute(f"addr add {address}/24 dev {self.device}", f"link set {self.device} mtu {mtu} up")
+        self.set("listen-port", PORT, "private-key", self.key_file)
+        host.iproute(f"addr add {address}/24 dev {self.device}", f"link set {self.device} mtu {mtu} up",
+                     *([f"addr add {address6}/64 dev {self.device} nodad"] if address6 else []))
 
     def wg(self, *args) -> str:
         done = self.host.run(["wg", *args])
@@ -31,16 +33,27 @@ class WireGuard:
             raise LabError(f"wg: {done.stderr}")
         return done.stdout
 
-    def add_peer(self, peer, endpoint: str | None = None) -> None:
-        """Accept a Daemon or another WireGuard; with an endpoint, call it there."""
-        where = ["endpoint", endpoint] if endpoint else []
-        self.wg("set", self.device, "peer", peer.public_key, "allowed-ips", f"{peer.address}/32", *where)
+    def set(self, *args) -> None:
+        self.wg("set", self.device, *args)
+
+    def show(self, what: str) -> str:
+        """Of the only peer: `endpoints`, `transfer` and the like."""
+        return self.wg("show", self.device, what).strip().partition("\t")[2]
+
+    def add_peer(self, peer, endpoint: str | None = None, preshared_key: str | None = None) -> None:
+        """Accept a Daemon or another WireGuard, and change what is known of it; with an endpoint, call it there."""
+        allowed = f"{peer.address}/32" + (f",{peer.address6}/128" if getattr(peer, "address6", None) else "")
+        more = ["endpoint", endpoint] if endpoint else []
+        if preshared_key:
+            more += ["preshared-key", write_secret(self.net.lab.dir / f"{self.name}.psk.key", preshared_key)]
+        self.set("peer", peer.public_key, *more, "allowed-ips", allowed)
 
     def forget_peer(self, peer) -> None:
-        self.wg("set", self.device, "peer", peer.public_key, "remove")
+        self.set("peer", peer.public_key, "remove")
 
     def handshakes(self) -> int:
-        return int(self.wg("show", self.device, "latest-handshakes").split()[-1])
+        """When the latest was, in Unix time; 0 for never."""
+        return int(self.show("latest-handshakes") or 0)
 
     def ping(self, ip: str) -> float | None:
         return self.host.ping(ip, 3, 5)
