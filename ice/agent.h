@@ -77,6 +77,14 @@ struct AgentConfig {
   Pacer* pacer = nullptr;        // Shared with other agents, which it outlives; may be null.
 };
 
+/// How a datagram is to travel. Over TCP neither means anything.
+struct Handling {
+  std::uint8_t tos = 0;        // The octet of the IP header with DSCP and ECN.
+  bool dont_fragment = false;  // Where it does not fit, it is lost.
+
+  bool operator==(const Handling&) const = default;
+};
+
 /// A datagram to send from one of our bases, which may be a relayed address.
 ///
 /// Over TCP the two addresses name a connection, by what the agent knows of it: `local` is the base
@@ -88,6 +96,7 @@ struct Transmit {
   SocketAddress local;
   SocketAddress remote;
   std::vector<std::uint8_t> payload;
+  Handling handling;
 };
 
 /// Where the data goes.

@@ -136,13 +136,17 @@ std::uint16_t Gatherer::LocalPreference(const SocketAddress& base) const {
 }
 
 void Gatherer::Send(TimePoint now, const SocketAddress& base, const SocketAddress& remote,
-                    std::vector<std::uint8_t> payload) {
+                    std::vector<std::uint8_t> payload, Handling handling) {
   Relay* relay = FindRelay(base);
   if (relay == nullptr) {
-    transmits_.push_back({base, remote, std::move(payload)});
+    transmits_.push_back({base, remote, std::move(payload), handling});
     return;
   }
+  const auto before = static_cast<std::ptrdiff_t>(transmits_.size());
   relay->Send(now, base, remote, payload);
+  for (auto it = transmits_.begin() + before; it != transmits_.end(); ++it) {
+    it->handling = handling;
+  }
   DrainRelays(now);
 }
 

@@ -113,9 +113,10 @@ class Gatherer {
   bool HandleStreamBytes(TimePoint now, StreamId id, Bytes bytes);
   bool HandleStreamClosed(TimePoint now, StreamId id, std::string_view reason);
 
-  /// Sends from a base, which may be a relayed address: then the relay is asked to.
+  /// Sends from a base, which may be a relayed address: then the relay is asked to, and `handling`
+  /// is for the way to it.
   void Send(TimePoint now, const SocketAddress& base, const SocketAddress& remote,
-            std::vector<std::uint8_t> payload);
+            std::vector<std::uint8_t> payload, Handling handling = {});
 
   /// Data will go this way: over a relay, it gets a channel (RFC 8656 section 12).
   void UseForData(TimePoint now, const SocketAddress& base, const SocketAddress& remote);

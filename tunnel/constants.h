@@ -49,4 +49,7 @@ inline constexpr std::size_t kMaxQueuedPackets = 128;
 /// As in the Linux implementation.
 inline constexpr std::size_t kMaxPeers = 65'536;
 
+/// Handshakes go before data where a network knows DSCP: AF41, as in the Linux implementation.
+inline constexpr std::uint8_t kHandshakeTos = 0x88;
+
 }  // namespace floe::tunnel

@@ -24,6 +24,7 @@ struct Counters {
   std::uint64_t forged_transport = 0;     // Does not authenticate.
   std::uint64_t malformed_inner = 0;      // Authentic, but no whole IP packet.
   std::uint64_t spoofed_inner = 0;        // Authentic, but the source is not the peer's.
+  std::uint64_t congested = 0;            // Marked CE outside, and inside nobody would hear it.
 
   // Packets from the TUN device.
   std::uint64_t malformed_packet = 0;      // No whole IP packet.

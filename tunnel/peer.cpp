@@ -80,7 +80,7 @@ void Peer::RespondTo(TimePoint now, const InitiationView& message,
   timers_.HandleSessionDerived(now);
   std::vector<std::uint8_t> response(bytes.begin(), bytes.end());
   cookie_.WriteMac2(now, response);
-  Emit(now, std::move(response));
+  Emit(now, std::move(response), kHandshakeTos);
 }
 
 void Peer::HandleCookieReply(TimePoint now, const CookieReplyView& message) {
@@ -122,7 +122,7 @@ bool Peer::HandleResponse(TimePoint now, const ResponseView& message) {
   return true;
 }
 
-bool Peer::HandleTransport(TimePoint now, const TransportView& message) {
+bool Peer::HandleTransport(TimePoint now, const TransportView& message, Ecn mark) {
   Session* const session = slots_.Find(message.receiver());
   if (session == nullptr) {
     ++context_.counters.unknown_index;
@@ -146,7 +146,7 @@ bool Peer::HandleTransport(TimePoint now, const TransportView& message) {
   }
   if (!inner->empty()) {  // Else it is a keepalive.
     timers_.HandleDataReceived(now);
-    Deliver(std::move(*inner));
+    Deliver(std::move(*inner), mark);
   }
   return true;
 }
@@ -262,7 +262,7 @@ void Peer::SendInitiation(TimePoint now) {
   initiation_sent_ = now;
   timers_.HandleInitiationSent(now, Jitter());
   cookie_.WriteMac2(now, message);
-  Emit(now, std::move(message));
+  Emit(now, std::move(message), kHandshakeTos);
 }
 
 void Peer::CompleteHandshake(TimePoint now) {
@@ -280,7 +280,7 @@ Session* Peer::UsableSession(TimePoint now) const {
 }
 
 void Peer::SendTransport(TimePoint now, Session& session, Bytes inner) {
-  Emit(now, session.Seal(context_.sealer, inner));
+  Emit(now, session.Seal(context_.sealer, inner), OuterTos(inner));
   if (!inner.empty()) {
     timers_.HandleDataSent(now);
   }
@@ -307,10 +307,10 @@ void Peer::Enqueue(Bytes inner) {
   queue_.Push({inner.begin(), inner.end()});
 }
 
-void Peer::Emit(TimePoint now, std::vector<std::uint8_t> bytes) {
+void Peer::Emit(TimePoint now, std::vector<std::uint8_t> bytes, std::uint8_t tos) {
   stats_.tx_bytes += bytes.size();
   timers_.HandleAuthenticatedSent(now);
-  context_.outbox.datagrams.push_back({.peer = id_, .bytes = std::move(bytes)});
+  context_.outbox.datagrams.push_back({.peer = id_, .bytes = std::move(bytes), .tos = tos});
 }
 
 void Peer::NoteReceived(TimePoint now, Bytes datagram) {
@@ -318,7 +318,7 @@ void Peer::NoteReceived(TimePoint now, Bytes datagram) {
   timers_.HandleAuthenticatedReceived(now);
 }
 
-void Peer::Deliver(std::vector<std::uint8_t> padded) {
+void Peer::Deliver(std::vector<std::uint8_t> padded, Ecn mark) {
   const auto packet = IpPacketView::Parse(padded);
   if (!packet) {
     ++context_.counters.malformed_inner;
@@ -326,6 +326,10 @@ void Peer::Deliver(std::vector<std::uint8_t> padded) {
   }
   if (context_.allowed_ips.Find(packet->source()) != owner_) {
     ++context_.counters.spoofed_inner;
+    return;
+  }
+  if (!MergeEcn(padded, mark)) {
+    ++context_.counters.congested;
     return;
   }
   padded.resize(packet->bytes().size());

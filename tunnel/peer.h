@@ -22,6 +22,7 @@
 #include "tunnel/messages.h"
 #include "tunnel/noise.h"
 #include "tunnel/outbox.h"
+#include "tunnel/packet/ecn.h"
 #include "tunnel/session_slots.h"
 #include "tunnel/tai64n.h"
 #include "tunnel/timers.h"
@@ -56,7 +57,7 @@ class Peer {
   [[nodiscard]] bool HandleInitiation(TimePoint now, Responder& responder,
                                       const InitiationView& message);
   [[nodiscard]] bool HandleResponse(TimePoint now, const ResponseView& message);
-  [[nodiscard]] bool HandleTransport(TimePoint now, const TransportView& message);
+  [[nodiscard]] bool HandleTransport(TimePoint now, const TransportView& message, Ecn mark);
   /// What it brings is used in the next handshake message, which goes out at its own time.
   void HandleCookieReply(TimePoint now, const CookieReplyView& message);
 
@@ -107,9 +108,9 @@ class Peer {
   void SendTransport(TimePoint now, Session& session, Bytes inner);
   void SendQueue(TimePoint now);
   void Enqueue(Bytes inner);
-  void Emit(TimePoint now, std::vector<std::uint8_t> bytes);
+  void Emit(TimePoint now, std::vector<std::uint8_t> bytes, std::uint8_t tos);
   void NoteReceived(TimePoint now, Bytes datagram);
-  void Deliver(std::vector<std::uint8_t> padded);
+  void Deliver(std::vector<std::uint8_t> padded, Ecn mark);
   void Count(Session::OpenError error);
 
   [[nodiscard]] Tai64n NextTimestamp(TimePoint now);

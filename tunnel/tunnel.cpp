@@ -135,7 +135,8 @@ void Tunnel::HandlePacket(TimePoint now, Bytes inner_packet) {
   Reschedule(entry);
 }
 
-std::optional<Accepted> Tunnel::HandleDatagram(TimePoint now, const Way& way, Bytes datagram) {
+std::optional<Accepted> Tunnel::HandleDatagram(TimePoint now, const Way& way, Bytes datagram,
+                                               Ecn mark) {
   const std::optional<MessageType> type = ReadMessageType(datagram);
   if (!type) {
     ++counters_.malformed;
@@ -153,7 +154,7 @@ std::optional<Accepted> Tunnel::HandleDatagram(TimePoint now, const Way& way, By
       HandleCookieReply(now, datagram);
       break;
     case MessageType::kTransport:
-      sender = HandleTransport(now, datagram);
+      sender = HandleTransport(now, datagram, mark);
       break;
   }
   if (sender == nullptr) {
@@ -242,7 +243,7 @@ void Tunnel::HandleCookieReply(TimePoint now, Bytes datagram) {
   }
 }
 
-Peer* Tunnel::HandleTransport(TimePoint now, Bytes datagram) {
+Peer* Tunnel::HandleTransport(TimePoint now, Bytes datagram, Ecn mark) {
   const auto message = TransportView::Parse(datagram);
   if (!message) {
     ++counters_.malformed;
@@ -253,7 +254,7 @@ Peer* Tunnel::HandleTransport(TimePoint now, Bytes datagram) {
     ++counters_.unknown_index;
     return nullptr;
   }
-  return peer->HandleTransport(now, *message) ? peer : nullptr;
+  return peer->HandleTransport(now, *message, mark) ? peer : nullptr;
 }
 
 void Tunnel::StartHandshake(TimePoint now, PeerId id) {

@@ -28,6 +28,7 @@
 #include "tunnel/identity.h"
 #include "tunnel/index_table.h"
 #include "tunnel/outbox.h"
+#include "tunnel/packet/ecn.h"
 #include "tunnel/types.h"
 
 namespace floe::tunnel {
@@ -68,11 +69,11 @@ class Tunnel {
   /// waits there for a session if need be.
   void HandlePacket(TimePoint now, Bytes inner_packet);
 
-  /// A datagram from the network, and the way it came. Says who sent it if it is authentic; what is
-  /// inside may still be refused. Anything else is dropped and counted, and answered at most with a
-  /// cookie.
+  /// A datagram from the network, the way it came, and its mark. Says who sent it if it is
+  /// authentic; what is inside may still be refused. Anything else is dropped and counted, and
+  /// answered at most with a cookie.
   [[nodiscard]] std::optional<Accepted> HandleDatagram(TimePoint now, const Way& way,
-                                                       Bytes datagram);
+                                                       Bytes datagram, Ecn mark = Ecn::kNotEct);
 
   /// A path to the peer has become usable. Without a session to send on, an initiation goes out
   /// now, even if another is in flight on another path; with one, a keepalive.
@@ -122,7 +123,7 @@ class Tunnel {
   /// Whether key agreements may be spent on a handshake message in which mac1 is right.
   [[nodiscard]] bool IsWorthTheWork(TimePoint now, const Way& way, Bytes message,
                                     HandshakeLimiter& limiter);
-  [[nodiscard]] Peer* HandleTransport(TimePoint now, Bytes datagram);
+  [[nodiscard]] Peer* HandleTransport(TimePoint now, Bytes datagram, Ecn mark);
 
   LocalIdentity local_;
   CookieChecker cookies_;

@@ -41,6 +41,8 @@ struct Reply {
 struct Datagram {
   PeerId peer = 0;
   std::vector<std::uint8_t> bytes;
+  /// For the IP header: kHandshakeTos, or the ECN mark of the packet inside (see packet/ecn.h).
+  std::uint8_t tos = 0;
 };
 
 /// For the TUN device: one whole IP packet, without padding.

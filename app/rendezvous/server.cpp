@@ -147,7 +147,8 @@ Result<void> Server::OpenStun(IpFamily family) {
   uv::UdpSocket& opened = entry->second.socket;
   auto poll = uv::Poll::Make(*loop_, opened.fd(), [this, &opened] {
     opened.Receive(
-        [this](const SocketAddress& local, const SocketAddress& remote, Bytes datagram) {
+        [this](const SocketAddress& local, const SocketAddress& remote, Bytes datagram,
+               std::uint8_t /*tos*/) {
           if (IsOurs(local.ip)) {
             turn_.HandleDatagram(uv::Loop::Now(), remote, local, datagram);
           }
@@ -304,7 +305,8 @@ void Server::OpenRelay(const SocketAddress& address) {
 
 void Server::ReceiveRelayed(const SocketAddress& address) {
   relays_.at(address).socket.Receive(
-      [&](const SocketAddress& local, const SocketAddress& remote, Bytes datagram) {
+      [&](const SocketAddress& local, const SocketAddress& remote, Bytes datagram,
+          std::uint8_t /*tos*/) {
         if (local.ip == address.ip) {
           turn_.HandleRelayed(uv::Loop::Now(), address, remote, datagram);
         }

@@ -56,8 +56,8 @@ Outcome Loop(UdpOffloads sender, UdpOffloads receiver) {
   Datagrams received;
   pollfd waiting{.fd = to->fd(), .events = POLLIN, .revents = 0};
   while (received.size() < expected.size() && poll(&waiting, 1, kPatience) == 1) {
-    to->Receive([&](const SocketAddress&, const SocketAddress&,
-                    Bytes datagram) { received.emplace_back(datagram.begin(), datagram.end()); },
+    to->Receive([&](const SocketAddress&, const SocketAddress&, Bytes datagram,
+                    std::uint8_t) { received.emplace_back(datagram.begin(), datagram.end()); },
                 /*max_batches=*/1);
   }
   return received == expected ? Outcome::kRight : Outcome::kWrong;

@@ -21,8 +21,8 @@ namespace {
 // Enough for 30 ms at 500 Mbit/s. The default of 208 KiB loses packets at a tenth of that.
 constexpr int kSocketBuffer = 2 * 1024 * 1024;  // bytes
 
-// The address, of which that of IPv6 is the larger, and the size of a segment.
-constexpr std::size_t kControlSize = CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(int));
+// The address, of which that of IPv6 is the larger, the size of a segment, and the TOS octet.
+constexpr std::size_t kControlSize = CMSG_SPACE(sizeof(in6_pktinfo)) + 2 * CMSG_SPACE(sizeof(int));
 constexpr std::size_t kMaxMessage = 65'536;  // bytes that datagrams may have together
 constexpr int kMaxRefusals = 16;             // before UDP_SEGMENT is given up
 
@@ -58,10 +58,11 @@ Result<void> Configure(int fd, IpFamily family, std::uint32_t fwmark) {
   if (fwmark != 0) {
     result = SetOption(fd, SOL_SOCKET, SO_MARK, static_cast<int>(fwmark), "SO_MARK");
   }
-  // Path MTU discovery is the tunnel's own matter. Without it the kernel leaves DF clear and
-  // fragments, so that a path with a small MTU is slow and not dead.
+  // Path MTU discovery is the tunnel's own matter, by SendWhole(). Without it the kernel leaves DF
+  // clear and fragments, so that a path with a small MTU is slow and not dead.
   if (family == IpFamily::kIpv4) {
     return result.and_then([&] { return SetOption(fd, IPPROTO_IP, IP_PKTINFO, 1, "IP_PKTINFO"); })
+        .and_then([&] { return SetOption(fd, IPPROTO_IP, IP_RECVTOS, 1, "IP_RECVTOS"); })
         .and_then([&] {
           return SetOption(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT, "IP_MTU_DISCOVER");
         });
@@ -69,6 +70,7 @@ Result<void> Configure(int fd, IpFamily family, std::uint32_t fwmark) {
   return result.and_then([&] { return SetOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1, "IPV6_V6ONLY"); })
       .and_then(
           [&] { return SetOption(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO"); })
+      .and_then([&] { return SetOption(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1, "IPV6_RECVTCLASS"); })
       .and_then([&] {
         return SetOption(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT,
                          "IPV6_MTU_DISCOVER");
@@ -131,6 +133,22 @@ std::optional<std::size_t> FindSegmentSize(msghdr& message) {
     }
   }
   return std::nullopt;
+}
+
+/// The TOS octet or traffic class that a message came with.
+std::uint8_t FindTos(msghdr& message) {
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+       header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_TOS) {
+      return *CMSG_DATA(header);
+    }
+    if (header->cmsg_level == IPPROTO_IPV6 && header->cmsg_type == IPV6_TCLASS) {
+      int tos = 0;
+      std::memcpy(&tos, CMSG_DATA(header), sizeof(tos));
+      return static_cast<std::uint8_t>(tos);
+    }
+  }
+  return 0;
 }
 
 /// The address a datagram was sent to.
@@ -255,8 +273,8 @@ void UdpSocket::SetOffloads(UdpOffloads wanted) {
 }
 
 SendResult UdpSocket::Send(const SocketAddress& local, const SocketAddress& remote, Bytes datagram,
-                           std::uint32_t interface) {
-  const int error = Transmit(local, remote, datagram, interface, /*segment=*/0);
+                           std::uint32_t interface, std::uint8_t tos) {
+  const int error = Transmit(local, remote, datagram, interface, tos, /*segment=*/0);
   if (error == 0) {
     return SendResult::kSent;
   }
@@ -265,14 +283,32 @@ SendResult UdpSocket::Send(const SocketAddress& local, const SocketAddress& remo
   return result;
 }
 
+// The kernel has no word for DF that goes along with one message, and its cache of path MTUs, which
+// a forged ICMP message fills, does not count for a probe (ip(7), IP_PMTUDISC_PROBE).
+SendResult UdpSocket::SendWhole(const SocketAddress& local, const SocketAddress& remote,
+                                Bytes datagram, std::uint32_t interface, std::uint8_t tos) {
+  const bool v4 = family_ == IpFamily::kIpv4;
+  const auto discover = [&](int value) {
+    return setsockopt(fd_.get(), v4 ? IPPROTO_IP : IPPROTO_IPV6,
+                      v4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &value, sizeof(value));
+  };
+  if (discover(v4 ? IP_PMTUDISC_PROBE : IPV6_PMTUDISC_PROBE) != 0) {
+    return SendResult::kDropped;
+  }
+  const SendResult result = Send(local, remote, datagram, interface, tos);
+  discover(v4 ? IP_PMTUDISC_DONT : IPV6_PMTUDISC_DONT);
+  return result;
+}
+
 SendResult UdpSocket::SendTogether(const SocketAddress& local, const SocketAddress& remote,
-                                   Bytes datagrams, std::size_t size, std::uint32_t interface) {
+                                   Bytes datagrams, std::size_t size, std::uint32_t interface,
+                                   std::uint8_t tos) {
   if (datagrams.size() <= size) {
-    return Send(local, remote, datagrams, interface);
+    return Send(local, remote, datagrams, interface, tos);
   }
   int error = 0;
   if (offloads_.segment) {
-    error = Transmit(local, remote, datagrams, interface, size);
+    error = Transmit(local, remote, datagrams, interface, tos, size);
     if (error == 0) {
       refused_ = 0;
       return SendResult::kSent;
@@ -286,7 +322,7 @@ SendResult UdpSocket::SendTogether(const SocketAddress& local, const SocketAddre
   SendResult result = SendResult::kSent;
   for (std::size_t at = 0; at < datagrams.size(); at += size) {
     const Bytes datagram = datagrams.subspan(at, std::min(size, datagrams.size() - at));
-    const SendResult sent = Send(local, remote, datagram, interface);
+    const SendResult sent = Send(local, remote, datagram, interface, tos);
     result = result == SendResult::kSent ? sent : result;
   }
   if (error != 0) {
@@ -305,7 +341,7 @@ void UdpSocket::JudgeSegmenting(int error, SendResult one_by_one) {
 }
 
 int UdpSocket::Transmit(const SocketAddress& local, const SocketAddress& remote, Bytes bytes,
-                        std::uint32_t interface, std::size_t segment) {
+                        std::uint32_t interface, std::uint8_t tos, std::size_t segment) {
   const bool pinned = !local.ip.is_unspecified();
   if (remote.ip.family != family_ || (pinned && local.ip.family != family_)) {
     return ENETUNREACH;
@@ -320,6 +356,11 @@ int UdpSocket::Transmit(const SocketAddress& local, const SocketAddress& remote,
   Control control{};
   if (pinned) {
     PinSource(message, control, local.ip, interface);
+  }
+  if (tos != 0) {
+    const bool v4 = family_ == IpFamily::kIpv4;
+    AddControl(message, control, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS,
+               int{tos});
   }
   if (segment != 0) {
     AddControl(message, control, SOL_UDP, UDP_SEGMENT, static_cast<std::uint16_t>(segment));
@@ -374,10 +415,11 @@ void UdpSocket::Deliver(Batch& batch, std::size_t index, const OnDatagram& on_da
     ++counters_.truncated;
     return;
   }
+  const std::uint8_t tos = FindTos(header.msg_hdr);  // One for all: the kernel joins no others.
   std::size_t at = 0;
   do {  // Also for one that is empty.
     on_datagram(SocketAddress{*local, port_}, *remote,
-                message.subspan(at, std::min(size, message.size() - at)));
+                message.subspan(at, std::min(size, message.size() - at)), tos);
     at += size;
   } while (at < message.size());
 }

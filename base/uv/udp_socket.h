@@ -1,6 +1,8 @@
 // A UDP socket that tells and chooses the local address of every datagram.
 //
 // Source: ip(7), ipv6(7), RFC 3542 section 6 (packet information), udp(7) (UDP_SEGMENT, UDP_GRO).
+//
+// `tos` is always the octet of the IP header with DSCP and ECN, the traffic class of IPv6.
 
 #pragma once
 
@@ -20,7 +22,7 @@ enum class SendResult : std::uint8_t {
   kSent,
   kDropped,      // A queue is full, or a local filter ate it. It may work the next time.
   kUnreachable,  // No route, or the source address is no longer ours: this path is gone.
-  kTooBig,       // Larger than a datagram can be, or than the interface lets through.
+  kTooBig,       // Larger than a datagram can be, or, of SendWhole(), than the interface takes.
 };
 
 /// What the kernel does for several datagrams of one way at once.
@@ -40,17 +42,17 @@ struct UdpCounters {
 
 /// Bound to the wildcard address of one family, of which a node has one for IPv4 and one for IPv6,
 /// or to one address. No call blocks. Datagrams that do not fit the way are fragmented, not
-/// refused.
+/// refused, but for those of SendWhole().
 class UdpSocket {
  public:
-  static constexpr std::size_t kMaxDatagram = 2048;    // bytes, received
+  static constexpr std::size_t kMaxDatagram = 9216;    // bytes, received: what jumbo frames hold
   static constexpr std::size_t kBatch = 16;            // messages to one recvmmsg()
   static constexpr std::size_t kMaxSegments = 64;      // datagrams to one sendmsg()
   static constexpr std::size_t kMaxTogether = 65'000;  // bytes to one sendmsg()
 
   /// Borrows `datagram` until it returns. Must not destroy the socket, nor receive from any.
-  using OnDatagram =
-      std::function<void(const SocketAddress& local, const SocketAddress& remote, Bytes datagram)>;
+  using OnDatagram = std::function<void(const SocketAddress& local, const SocketAddress& remote,
+                                        Bytes datagram, std::uint8_t tos)>;
 
   /// Port 0 lets the kernel choose. `fwmark` other than 0 marks every packet for policy routing,
   /// and needs CAP_NET_ADMIN. An occupied port fails with address_in_use and a context that is a
@@ -73,7 +75,14 @@ class UdpSocket {
   /// `interface` other than 0 is the number of the one to go out of, for a machine that has several
   /// ways out: without it the best route decides, which may not fit the source address.
   [[nodiscard]] SendResult Send(const SocketAddress& local, const SocketAddress& remote,
-                                Bytes datagram, std::uint32_t interface = 0);
+                                Bytes datagram, std::uint32_t interface = 0, std::uint8_t tos = 0);
+
+  /// As Send(), with DF: where the datagram does not fit, it is lost and not fragmented. For probes
+  /// of what a path takes, which are few: what another thread sends in the same instant may have DF
+  /// as well.
+  [[nodiscard]] SendResult SendWhole(const SocketAddress& local, const SocketAddress& remote,
+                                     Bytes datagram, std::uint32_t interface = 0,
+                                     std::uint8_t tos = 0);
 
   /// As Send(), for several datagrams of one way. `datagrams` holds them end to end, each of `size`
   /// bytes but the last, which may be smaller: at most kMaxSegments, and kMaxTogether bytes. They
@@ -81,7 +90,7 @@ class UdpSocket {
   /// result that is not kSent.
   [[nodiscard]] SendResult SendTogether(const SocketAddress& local, const SocketAddress& remote,
                                         Bytes datagrams, std::size_t size,
-                                        std::uint32_t interface = 0);
+                                        std::uint32_t interface = 0, std::uint8_t tos = 0);
 
   /// Hands over what is waiting, at most `max_batches` times kBatch messages of the kernel, each of
   /// which may be several datagrams that came together, so that a flood does not keep the loop from
@@ -115,7 +124,7 @@ class UdpSocket {
 
   /// 0, or the error. `segment` other than 0 is the size of each datagram in `bytes`.
   [[nodiscard]] int Transmit(const SocketAddress& local, const SocketAddress& remote, Bytes bytes,
-                             std::uint32_t interface, std::size_t segment);
+                             std::uint32_t interface, std::uint8_t tos, std::size_t segment);
   /// Learns from what the kernel said to datagrams that were to go together.
   void JudgeSegmenting(int error, SendResult one_by_one);
   void Deliver(Batch& batch, std::size_t index, const OnDatagram& on_datagram);

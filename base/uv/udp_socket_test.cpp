@@ -21,6 +21,7 @@ struct Datagram {
   SocketAddress local;
   SocketAddress remote;
   std::string text;
+  std::uint8_t tos;
 };
 
 SocketAddress At(const char* ip, std::uint16_t port) {
@@ -33,8 +34,9 @@ std::vector<Datagram> ReceiveAll(UdpSocket& socket, std::size_t max_batches = 8)
   EXPECT_EQ(poll(&waiting, 1, 10'000), 1) << "nothing arrived";
   std::vector<Datagram> received;
   socket.Receive(
-      [&](const SocketAddress& local, const SocketAddress& remote, Bytes datagram) {
-        received.push_back({local, remote, std::string(AsText(datagram))});
+      [&](const SocketAddress& local, const SocketAddress& remote, Bytes datagram,
+          std::uint8_t tos) {
+        received.push_back({local, remote, std::string(AsText(datagram)), tos});
       },
       max_batches);
   return received;
@@ -93,6 +95,30 @@ TEST_P(UdpSocketTest, AnswersFromTheAddressItWasSentTo) {
   const auto answer = ReceiveAll(a_);
   ASSERT_EQ(answer.size(), 1U);
   EXPECT_EQ(answer[0].remote, Loopback(b_));
+}
+
+TEST_P(UdpSocketTest, CarriesTheTosOctet) {
+  constexpr std::uint8_t kMarked = 0x8B;  // AF41, and CE
+  ASSERT_EQ(a_.Send({}, Loopback(b_), AsBytes("plain")), SendResult::kSent);
+  ASSERT_EQ(a_.Send({}, Loopback(b_), AsBytes("marked"), 0, kMarked), SendResult::kSent);
+
+  const auto received = ReceiveAll(b_);
+
+  ASSERT_EQ(received.size(), 2U);
+  EXPECT_EQ(received[0].tos, 0);
+  EXPECT_EQ(received[1].tos, kMarked);
+}
+
+TEST_P(UdpSocketTest, DatagramsSentTogetherHaveOneTosOctet) {
+  ASSERT_EQ(a_.SendTogether({}, Loopback(b_), AsBytes("onetwosix"), 3, 0, /*tos=*/2),
+            SendResult::kSent);
+
+  const auto received = ReceiveAll(b_);
+
+  ASSERT_EQ(received.size(), 3U);
+  for (const Datagram& datagram : received) {
+    EXPECT_EQ(datagram.tos, 2);
+  }
 }
 
 TEST_P(UdpSocketTest, TakesEmptyDatagrams) {
@@ -194,7 +220,7 @@ TEST_P(UdpSocketTest, TakesNoMoreBatchesThanItIsTold) {
 }
 
 TEST_P(UdpSocketTest, ReceivesNothingWithoutBlocking) {
-  EXPECT_EQ(a_.Receive([](const auto&, const auto&, Bytes) { FAIL(); }, 8), 0U);
+  EXPECT_EQ(a_.Receive([](const auto&, const auto&, Bytes, auto) { FAIL(); }, 8), 0U);
 }
 
 TEST_P(UdpSocketTest, SaysThatThePortIsInUse) {
@@ -281,6 +307,27 @@ void SetUpLoopback() {
   address.ifr6_prefixlen = 64;
   address.ifr6_ifindex = 1;
   ASSERT_EQ(ioctl(v6.get(), SIOCSIFADDR, &address), 0);
+}
+
+TEST_F(UdpSocketNamespaceTest, SendsWholeOnlyWhatFitsTheInterface) {
+  SetUpLoopback();
+  ifreq link{.ifr_ifrn = {"lo"}, .ifr_ifru = {}};
+  link.ifr_mtu = 1400;
+  const UniqueFd control(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ASSERT_EQ(ioctl(control.get(), SIOCSIFMTU, &link), 0);
+  for (const IpFamily family : {IpFamily::kIpv4, IpFamily::kIpv6}) {
+    auto socket = UdpSocket::Open(family, 0);
+    ASSERT_TRUE(socket);
+    const bool v4 = family == IpFamily::kIpv4;
+    const SocketAddress to = At(v4 ? "127.0.0.1" : "::1", socket->port());
+    const std::string largest(1400 - (v4 ? 28 : 48), 'x');
+
+    EXPECT_EQ(socket->SendWhole({}, to, AsBytes(largest)), SendResult::kSent);
+    EXPECT_EQ(socket->SendWhole({}, to, AsBytes(largest + 'x')), SendResult::kTooBig);
+    EXPECT_EQ(socket->Send({}, to, AsBytes(largest + 'x')), SendResult::kSent) << "in fragments";
+
+    EXPECT_EQ(ReceiveAll(*socket).size(), 2U);
+  }
 }
 
 TEST_F(UdpSocketNamespaceTest, CannotReachWithoutARoute) {

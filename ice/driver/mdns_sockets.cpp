@@ -123,7 +123,8 @@ Result<void> MdnsSockets::OpenOne(const IpAddress& local) {
 Result<void> MdnsSockets::Watch(Network& network) {
   auto ask = uv::Poll::Make(loop_, network.ask.fd(), [this, &network] {
     network.ask.Receive(
-        [this](const SocketAddress& /*local*/, const SocketAddress& remote, Bytes datagram) {
+        [this](const SocketAddress& /*local*/, const SocketAddress& remote, Bytes datagram,
+               std::uint8_t /*tos*/) {
           if (remote.port == mdns::kPort) {
             on_datagram_(datagram);
           }

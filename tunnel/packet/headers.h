@@ -45,7 +45,11 @@ inline constexpr std::size_t kUdpChecksum = 6;
 inline constexpr std::uint8_t kProtocolTcp = 6;
 inline constexpr std::uint8_t kProtocolUdp = 17;
 
+inline constexpr std::uint16_t kIpv4DontFragment = 0x4000;   // in kIpv4Fragment
+inline constexpr std::uint16_t kIpv4MoreFragments = 0x2000;  // likewise
+
 inline constexpr std::uint8_t kTcpFin = 0x01;
+inline constexpr std::uint8_t kTcpSyn = 0x02;
 inline constexpr std::uint8_t kTcpPush = 0x08;
 inline constexpr std::uint8_t kTcpAck = 0x10;
 inline constexpr std::uint8_t kTcpCongestionWindowReduced = 0x80;

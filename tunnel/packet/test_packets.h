@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -99,6 +100,34 @@ inline Packet MakePacket(const PacketOptions& options) {
     transport[header + i] = static_cast<std::uint8_t>(i * 7 + i / 251 + options.seed);
   }
   WriteChecksums(bytes);
+  return packet;
+}
+
+/// An extension header of `size` bytes for WithExtensions(), with zeros for its content.
+inline std::pair<std::uint8_t, std::size_t> ExtensionHeader(std::uint8_t protocol,
+                                                            std::size_t size) {
+  return {protocol, size};
+}
+
+/// The IPv6 packet with these headers before what it holds.
+inline Packet WithExtensions(Packet packet,
+                             const std::vector<std::pair<std::uint8_t, std::size_t>>& headers) {
+  constexpr std::uint8_t kFragment = 44;
+  constexpr std::uint8_t kAuthentication = 51;
+  std::size_t field = kIpv6NextHeader;
+  std::size_t at = kIpv6HeaderSize;
+  for (const auto& [protocol, size] : headers) {
+    packet.insert(packet.begin() + static_cast<std::ptrdiff_t>(at), size, 0);
+    packet[at] = std::exchange(packet[field], protocol);
+    if (protocol != kFragment) {
+      packet[at + 1] =
+          static_cast<std::uint8_t>(protocol == kAuthentication ? size / 4 - 2 : size / 8 - 1);
+    }
+    field = at;
+    at += size;
+  }
+  StoreBe<std::uint16_t>(packet, kIpv6PayloadLength,
+                         static_cast<std::uint16_t>(packet.size() - kIpv6HeaderSize));
   return packet;
 }
 

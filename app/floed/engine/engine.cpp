@@ -214,14 +214,14 @@ void Engine::SetWanted(TimePoint now, PeerId peer, bool wanted) {
 }
 
 void Engine::HandleDatagram(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
-                            Bytes datagram) {
+                            Bytes datagram, std::uint8_t tos) {
   HandleDueLinks(now);
   if (tunnel::Tunnel::LooksLikeWireGuard(datagram)) {
     if (config_.policy == PathPolicy::kRelayOnly && static_peers_ == 0) {
       ++counters_.unwanted_direct;
       return;
     }
-    HandleTunnelDatagram(now, local, remote, datagram);
+    HandleTunnelDatagram(now, local, remote, datagram, tos);
     Drain(now);
     return;
   }
@@ -244,7 +244,7 @@ void Engine::HandleDatagram(TimePoint now, const SocketAddress& local, const Soc
     case ice::Gatherer::Verdict::kConsumed:
       break;
     case ice::Gatherer::Verdict::kData:
-      HandleRelayed(now, inbound.local, inbound.remote, inbound.payload);
+      HandleRelayed(now, inbound.local, inbound.remote, inbound.payload, tos);
       break;
     case ice::Gatherer::Verdict::kNotMine:
       HandleStun(now, local, remote, datagram);
@@ -254,9 +254,9 @@ void Engine::HandleDatagram(TimePoint now, const SocketAddress& local, const Soc
 }
 
 void Engine::HandleRelayed(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
-                           Bytes datagram) {
+                           Bytes datagram, std::uint8_t tos) {
   if (tunnel::Tunnel::LooksLikeWireGuard(datagram)) {
-    HandleTunnelDatagram(now, local, remote, datagram);
+    HandleTunnelDatagram(now, local, remote, datagram, tos);
   } else {
     HandleStun(now, local, remote, datagram);
   }
@@ -296,8 +296,8 @@ void Engine::HandleStun(TimePoint now, const SocketAddress& local, const SocketA
 }
 
 void Engine::HandleTunnelDatagram(TimePoint now, const SocketAddress& local,
-                                  const SocketAddress& remote, Bytes datagram) {
-  const auto accepted = tunnel_.HandleDatagram(now, {local, remote}, datagram);
+                                  const SocketAddress& remote, Bytes datagram, std::uint8_t tos) {
+  const auto accepted = tunnel_.HandleDatagram(now, {local, remote}, datagram, tunnel::EcnOf(tos));
   if (!accepted) {
     return;
   }
@@ -334,7 +334,7 @@ void Engine::HandleRelayStreamOpened(TimePoint now, ice::StreamId id, const Sock
 void Engine::HandleRelayStreamBytes(TimePoint now, ice::StreamId id, Bytes bytes) {
   gatherer_.HandleStreamBytes(now, id, bytes);
   while (const auto received = gatherer_.PollReceived()) {
-    HandleRelayed(now, received->local, received->remote, received->payload);
+    HandleRelayed(now, received->local, received->remote, received->payload, /*tos=*/0);
     Drain(now);
   }
   Drain(now);

@@ -199,8 +199,9 @@ class Engine {
   void SetEndpoint(TimePoint now, PeerId peer, const SocketAddress& endpoint);
   void SetWanted(TimePoint now, PeerId peer, bool wanted);
 
+  /// `tos` as it came in the IP header, or 0 where that is not known.
   void HandleDatagram(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
-                      Bytes datagram);
+                      Bytes datagram, std::uint8_t tos = 0);
   /// The network would not send from `local` to `remote`.
   void HandleUnreachable(TimePoint now, const SocketAddress& local, const SocketAddress& remote);
   void HandlePacket(TimePoint now, Bytes packet);  // From the TUN device.
@@ -308,11 +309,11 @@ class Engine {
   void HandlePathChanged(TimePoint now, PeerId id);
   /// What was inside of what a relay has sent us.
   void HandleRelayed(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
-                     Bytes datagram);
+                     Bytes datagram, std::uint8_t tos);
   void HandleStun(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
                   Bytes datagram);
   void HandleTunnelDatagram(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
-                            Bytes datagram);
+                            Bytes datagram, std::uint8_t tos);
   void Route(TimePoint now, tunnel::Datagram datagram);
   void RetryHandshake(TimePoint now, PeerId id);
   void SendKeptAnswer(TimePoint now, Peer& peer);

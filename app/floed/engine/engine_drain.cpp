@@ -30,6 +30,12 @@ std::uint64_t HashOf(const SocketAddress& local, const SocketAddress& remote) {
   return (std::uint64_t{hash(local)} * 0x9E37'79B9'7F4A'7C15U) ^ hash(remote);
 }
 
+/// A mark is set where all that is on the way out of the tunnel is known to look at it. Of a relay
+/// and of a plain WireGuard device it is not: RFC 6040 section 4.1, compatibility mode.
+std::uint8_t WithoutEcn(std::uint8_t tos) {
+  return tos & 0xFCU;
+}
+
 }  // namespace
 
 void Engine::TellUnreachable(TimePoint now, const SocketAddress& local,
@@ -339,7 +345,7 @@ void Engine::Route(TimePoint now, tunnel::Datagram datagram) {
   if (peer.config.is_static) {
     if (peer.endpoint) {
       gatherer_.Send(now, SocketAddress{{.family = peer.endpoint->ip.family}, 0}, *peer.endpoint,
-                     std::move(datagram.bytes));
+                     std::move(datagram.bytes), {.tos = WithoutEcn(datagram.tos)});
     }
     return;
   }
@@ -361,7 +367,9 @@ void Engine::Route(TimePoint now, tunnel::Datagram datagram) {
     Touch(datagram.peer);
   }
   peer.link->NoteDataSent(now);
-  gatherer_.Send(now, path->local, path->remote, std::move(datagram.bytes));
+  const bool whole_way = ice::IsDirect(path->tier());
+  gatherer_.Send(now, path->local, path->remote, std::move(datagram.bytes),
+                 {.tos = whole_way ? datagram.tos : WithoutEcn(datagram.tos)});
 }
 
 bool Engine::DrainCourier(TimePoint now) {

@@ -36,12 +36,14 @@ void ProbeSockets::Close(const std::vector<SocketAddress>& sockets) {
 
 std::optional<uv::SendResult> ProbeSockets::Send(const SocketAddress& local,
                                                  const SocketAddress& remote, Bytes datagram,
-                                                 std::uint32_t interface) {
+                                                 ice::Handling handling, std::uint32_t interface) {
   const auto found = sockets_.find(local);
   if (found == sockets_.end()) {
     return std::nullopt;
   }
-  return found->second->socket.Send(local, remote, datagram, interface);
+  uv::UdpSocket& socket = found->second->socket;
+  return handling.dont_fragment ? socket.SendWhole(local, remote, datagram, interface, handling.tos)
+                                : socket.Send(local, remote, datagram, interface, handling.tos);
 }
 
 void ProbeSockets::Receive(const SocketAddress& local) {

@@ -15,6 +15,7 @@
 #include "base/uv/loop.h"
 #include "base/uv/poll.h"
 #include "base/uv/udp_socket.h"
+#include "ice/agent.h"
 
 namespace floe::daemon {
 
@@ -39,7 +40,7 @@ class ProbeSockets {
   /// Nothing if `local` is none of these. `interface` as in UdpSocket::Send().
   [[nodiscard]] std::optional<uv::SendResult> Send(const SocketAddress& local,
                                                    const SocketAddress& remote, Bytes datagram,
-                                                   std::uint32_t interface);
+                                                   ice::Handling handling, std::uint32_t interface);
 
  private:
   struct Entry {

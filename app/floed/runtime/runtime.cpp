@@ -113,32 +113,34 @@ Result<void> Runtime::TakeMachine() {
     return floe::Fail(std::move(control.error()));
   }
   control_ = std::move(*control);
-  auto underlay = Underlay::Open(
-      *loop_, config_,
-      {.on_datagram =
-           [this](const SocketAddress& local, const SocketAddress& remote, Bytes datagram) {
-             engine_->HandleDatagram(uv::Loop::Now(), local, remote, datagram);
-           },
-       .on_batch = [this] { Flush(); },
-       .on_change =
-           [this] {
-             const TimePoint now = uv::Loop::Now();
-             TellAddresses(now);
-             engine_->HandleNetworkChange(now);
-             Flush();
-           }});
+  auto underlay =
+      Underlay::Open(*loop_, config_,
+                     {.on_datagram =
+                          [this](const SocketAddress& local, const SocketAddress& remote,
+                                 Bytes datagram, std::uint8_t tos) {
+                            engine_->HandleDatagram(uv::Loop::Now(), local, remote, datagram, tos);
+                          },
+                      .on_batch = [this] { Flush(); },
+                      .on_change =
+                          [this] {
+                            const TimePoint now = uv::Loop::Now();
+                            TellAddresses(now);
+                            engine_->HandleNetworkChange(now);
+                            Flush();
+                          }});
   if (!underlay) {
     return floe::Fail(std::move(underlay.error()));
   }
   underlay_ = std::move(*underlay);
   probe_sockets_ = std::make_unique<ProbeSockets>(
       *loop_, config_.node.fwmark,
-      ProbeSockets::Handlers{
-          .on_datagram =
-              [this](const SocketAddress& local, const SocketAddress& remote, Bytes datagram) {
-                engine_->HandleDatagram(uv::Loop::Now(), local, remote, datagram);
-              },
-          .on_batch = [this] { Flush(); }});
+      ProbeSockets::Handlers{.on_datagram =
+                                 [this](const SocketAddress& local, const SocketAddress& remote,
+                                        Bytes datagram, std::uint8_t tos) {
+                                   engine_->HandleDatagram(uv::Loop::Now(), local, remote, datagram,
+                                                           tos);
+                                 },
+                             .on_batch = [this] { Flush(); }});
   auto inner = InnerNetwork::Open(
       *loop_, config_,
       {.on_packet = [this](Bytes packet) { engine_->HandlePacket(uv::Loop::Now(), packet); },
@@ -382,15 +384,16 @@ void Runtime::AskMdns() {
 }
 
 bool Runtime::Send(const ice::Transmit& transmit) {
-  const auto& [local, remote, payload] = transmit;
+  const auto& [local, remote, payload, handling] = transmit;
   if (local.transport == Transport::kTcp) {
     return tcp_->Send(local, remote, payload);
   }
-  const auto probe = probe_sockets_->Send(local, remote, payload, underlay_->WayOutOf(local.ip));
+  const auto probe =
+      probe_sockets_->Send(local, remote, payload, handling, underlay_->WayOutOf(local.ip));
   if (probe) {
     return *probe != uv::SendResult::kUnreachable;
   }
-  underlay_->Send(local, remote, payload);
+  underlay_->Send(local, remote, payload, handling);
   return true;  // What cannot be sent, Flush() tells.
 }
 

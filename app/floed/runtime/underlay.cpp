@@ -164,8 +164,10 @@ std::uint32_t Underlay::WayOutOf(const IpAddress& ip) const {
   return way_out == ways_out_.end() ? 0 : way_out->second;
 }
 
-void Underlay::Send(const SocketAddress& local, const SocketAddress& remote, Bytes datagram) {
+void Underlay::Send(const SocketAddress& local, const SocketAddress& remote, Bytes datagram,
+                    ice::Handling handling) {
   const bool fits = waiting_count_ > 0 && way_.first == local && way_.second == remote &&
+                    handling_ == handling && !handling.dont_fragment &&
                     datagram.size() <= waiting_size_ &&
                     waiting_.size() == waiting_count_ * waiting_size_ &&
                     waiting_count_ < uv::UdpSocket::kMaxSegments &&
@@ -173,6 +175,7 @@ void Underlay::Send(const SocketAddress& local, const SocketAddress& remote, Byt
   if (!fits) {
     SendWaiting();
     way_ = {local, remote};
+    handling_ = handling;
     waiting_size_ = datagram.size();
   }
   waiting_.insert(waiting_.end(), datagram.begin(), datagram.end());
@@ -183,15 +186,21 @@ void Underlay::SendWaiting() {
   if (waiting_count_ == 0) {
     return;
   }
-  const auto& [local, remote] = way_;
-  uv::UdpSocket* socket = remote.ip.is_v4() ? &v4_ : v6_ ? &*v6_ : nullptr;
-  if (socket == nullptr ||
-      socket->SendTogether(local, remote, waiting_, waiting_size_, WayOutOf(local.ip)) ==
-          uv::SendResult::kUnreachable) {
+  uv::UdpSocket* socket = way_.second.ip.is_v4() ? &v4_ : v6_ ? &*v6_ : nullptr;
+  if (socket == nullptr || SendWaiting(*socket) == uv::SendResult::kUnreachable) {
     unreachable_.push_back(way_);
   }
   waiting_.clear();
   waiting_count_ = 0;
+}
+
+uv::SendResult Underlay::SendWaiting(uv::UdpSocket& socket) {
+  const auto& [local, remote] = way_;
+  const std::uint32_t interface = WayOutOf(local.ip);
+  return handling_.dont_fragment
+             ? socket.SendWhole(local, remote, waiting_, interface, handling_.tos)
+             : socket.SendTogether(local, remote, waiting_, waiting_size_, interface,
+                                   handling_.tos);
 }
 
 std::vector<Underlay::Way> Underlay::Flush() {

@@ -19,6 +19,7 @@
 #include "base/uv/timer.h"
 #include "base/uv/udp_offload_check.h"
 #include "base/uv/udp_socket.h"
+#include "ice/agent.h"
 #include "ice/portmap/mapper.h"
 #include "tun/interface_monitor.h"
 #include "tun/usable_addresses.h"
@@ -56,8 +57,9 @@ class Underlay {
   /// One end and the other of a way that datagrams take.
   using Way = std::pair<SocketAddress, SocketAddress>;
 
-  /// Leaves at once or with the next Flush(), together with others of the same way.
-  void Send(const SocketAddress& local, const SocketAddress& remote, Bytes datagram);
+  /// Leaves at once or with the next Flush(), together with others that go the same way alike.
+  void Send(const SocketAddress& local, const SocketAddress& remote, Bytes datagram,
+            ice::Handling handling = {});
 
   /// Sends what is waiting. Returns the ways that cannot be taken, since the last call.
   [[nodiscard]] std::vector<Way> Flush();
@@ -86,6 +88,7 @@ class Underlay {
  private:
   void Receive(uv::UdpSocket& socket);
   void SendWaiting();
+  [[nodiscard]] uv::SendResult SendWaiting(uv::UdpSocket& socket);
   /// Returns whether addresses() changed.
   bool UpdateAddresses();
 
@@ -103,6 +106,7 @@ class Underlay {
   /// Where several interfaces have a default route: which one an address must go out of.
   std::unordered_map<IpAddress, std::uint32_t, IpAddressHash> ways_out_;
   Way way_;                            // Of what is waiting.
+  ice::Handling handling_;             // Likewise.
   std::vector<std::uint8_t> waiting_;  // Datagrams end to end, all of way_ ...
   std::size_t waiting_size_ = 0;       // ... and of so many bytes, but for the last.
   std::size_t waiting_count_ = 0;

@@ -177,9 +177,8 @@ Result<void> Runtime::OpenPort(const IpAddress& ip) {
   Port& port = *ports_.back();
   auto poll = uv::Poll::Make(*loop_, port.socket.fd(), [this, &port] {
     port.socket.Receive(
-        [&](const SocketAddress& at, const SocketAddress& from, Bytes datagram) {
-          session_.HandleDatagram(uv::Loop::Now(), at, from, datagram);
-        },
+        [&](const SocketAddress& at, const SocketAddress& from, Bytes datagram,
+            std::uint8_t /*tos*/) { session_.HandleDatagram(uv::Loop::Now(), at, from, datagram); },
         kMaxBatches);
     Flush();
   });
