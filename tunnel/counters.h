@@ -17,7 +17,7 @@ struct Counters {
   std::uint64_t unknown_index = 0;        // For a session or handshake that we do not have.
   std::uint64_t late_response = 0;        // To an initiation that is too old.
   std::uint64_t forged_cookie_reply = 0;  // To no message of ours, or does not decrypt.
-  std::uint64_t cookie_needed = 0;        // Handshakes put off under load, with a cookie reply.
+  std::uint64_t cookie_needed = 0;        // Handshakes put off under load, most with a cookie.
   std::uint64_t limited_handshake = 0;    // With a cookie, but too many of this source or of all.
   std::uint64_t expired_session = 0;      // Too old a session, or too high a counter.
   std::uint64_t replayed_transport = 0;   // Counter seen, or behind the window.

@@ -23,9 +23,7 @@ IpAddress SourceOf(const SocketAddress& address) {
 }  // namespace
 
 bool HandshakeLimiter::NeedsCookie(TimePoint now) {
-  if (unproven_.IsOpen(now, limits_.unproven)) {
-    unproven_.Pass(now, limits_.unproven);
-  } else {
+  if (!unproven_.TryPass(now, limits_.unproven)) {
     loaded_until_ = now + kLoadLasts;
   }
   if (now < loaded_until_) {
@@ -33,6 +31,10 @@ bool HandshakeLimiter::NeedsCookie(TimePoint now) {
   }
   sources_.clear();
   return false;
+}
+
+bool HandshakeLimiter::MayReply(TimePoint now) {
+  return replies_.TryPass(now, limits_.replies);
 }
 
 bool HandshakeLimiter::Admit(TimePoint now, const SocketAddress& source) {
@@ -46,10 +48,9 @@ bool HandshakeLimiter::Admit(TimePoint now, const SocketAddress& source) {
     }
   }
   RateGate& gate = sources_[SourceOf(source)];
-  if (!gate.IsOpen(now, limits_.per_source)) {
+  if (!gate.TryPass(now, limits_.per_source)) {
     return false;
   }
-  gate.Pass(now, limits_.per_source);
   proven_.Pass(now, limits_.proven);
   return true;
 }

@@ -30,11 +30,22 @@ struct HandshakeLimits {
   Rate proven{2000, 1000};
   /// Of one source that has shown a cookie: an IPv4 address, or an IPv6 network of 64 bits.
   Rate per_source{20, 5};
+  /// Cookies handed out. Sending one costs more than all else that a stranger can make us do then.
+  Rate replies{10'000, 1000};
 };
 
 /// The virtual scheduling of ITU-T I.371: when the next one would come at the rate exactly.
 class RateGate {
  public:
+  /// Passes if it is open.
+  [[nodiscard]] bool TryPass(TimePoint now, const Rate& rate) {
+    const bool open = IsOpen(now, rate);
+    if (open) {
+      Pass(now, rate);
+    }
+    return open;
+  }
+
   [[nodiscard]] bool IsOpen(TimePoint now, const Rate& rate) const {
     return due_ - now <= Interval(rate) * (rate.burst - 1);
   }
@@ -63,12 +74,16 @@ class HandshakeLimiter {
   /// Whether a message that needs a cookie and has it is worked on.
   [[nodiscard]] bool Admit(TimePoint now, const SocketAddress& source);
 
+  /// Whether one that has none is given a cookie.
+  [[nodiscard]] bool MayReply(TimePoint now);
+
   [[nodiscard]] std::size_t sources() const { return sources_.size(); }
 
  private:
   HandshakeLimits limits_;
   RateGate unproven_;
   RateGate proven_;
+  RateGate replies_;
   TimePoint loaded_until_{};
   // Those that have not their whole burst any more, and some that have: bounded by what `proven`
   // lets in while one burst comes back.

@@ -54,6 +54,17 @@ TEST_F(HandshakeLimiterTest, TheLoadIsOverASecondAfterTheFlood) {
   EXPECT_FALSE(limiter_.NeedsCookie(now_));
 }
 
+TEST_F(HandshakeLimiterTest, CookiesAreHandedOutAtABoundedRate) {
+  int replies = 0;
+  for (int i = 0; i < 50'000; ++i) {
+    now_ += std::chrono::microseconds(20);
+    replies += limiter_.MayReply(now_) ? 1 : 0;
+  }
+
+  EXPECT_GE(replies, 10'000);
+  EXPECT_LE(replies, 11'001);
+}
+
 TEST_F(HandshakeLimiterTest, ASourceMayFiveAtOnceAndTwentyASecond) {
   EXPECT_EQ(Admitted("192.0.2.1"), 5);
   EXPECT_EQ(Admitted("192.0.2.2"), 5);  // Another's is its own.

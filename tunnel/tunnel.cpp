@@ -219,6 +219,9 @@ bool Tunnel::IsWorthTheWork(TimePoint now, const Way& way, Bytes message,
   }
   if (!cookies_.HasValidMac2(now, way.remote, message)) {
     ++counters_.cookie_needed;
+    if (!limiter.MayReply(now)) {
+      return false;
+    }
     const auto reply = cookies_.MakeReply(now, way.remote, message);
     outbox_.replies.push_back({.way = way, .bytes = {reply.begin(), reply.end()}});
     return false;

@@ -158,7 +158,7 @@ std::string PeerDetail(const PeerStatus& peer, WallTime now) {
   return text;
 }
 
-std::string TunnelDetail(const TunnelStatus& tunnel) {
+std::string OffloadDetail(const TunnelStatus& tunnel) {
   std::string on;
   std::string off;
   for (const OffloadStatus& offload : tunnel.offloads) {
@@ -168,12 +168,7 @@ std::string TunnelDetail(const TunnelStatus& tunnel) {
       on += (on.empty() ? "" : ", ") + offload.name;
     }
   }
-  std::string dropped;
-  for (const DropStatus& drop : tunnel.drops) {
-    dropped += fmt::format("{}{} {}", dropped.empty() ? "" : ", ", drop.count, drop.reason);
-  }
-  return (on.empty() ? "" : fmt::format("  offloads: {}\n", on)) + off +
-         (dropped.empty() ? "" : fmt::format("  dropped: {}\n", dropped));
+  return (on.empty() ? "" : fmt::format("  offloads: {}\n", on)) + off;
 }
 
 std::string PeerDetails(const Status& status, WallTime now) {
@@ -191,7 +186,7 @@ std::string PeerDetails(const Status& status, WallTime now) {
   for (const RendezvousStatus& server : status.rendezvous) {
     text += fmt::format("  rendezvous: {} {}\n", server.url, ToString(server.state));
   }
-  text += TunnelDetail(status.tunnel);
+  text += OffloadDetail(status.tunnel);
   for (const PeerStatus& peer : status.peers) {
     text += '\n' + PeerDetail(peer, now);
   }

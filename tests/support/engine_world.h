@@ -67,7 +67,7 @@ class EngineWorld {
     box_ = signaling::PeerBox::Make(key_b_, b_.key, a_.key);
     Make(a_, std::move(key_a), 1, b_.key, &device);
     Make(b_, key_b_.Clone(), 2, a_.key, nullptr);
-    a_.engine->SetEndpoint(now_, 1, kDevice);
+    a_.engine->SetEndpoint(now_, 1, {kDevice});
     for (Node* node : {&a_, &b_}) {
       node->engine->SetLocalAddresses(now_, {node->address});
       node->engine->SetOfferedServers(now_, 0, MakeServers());

@@ -119,6 +119,12 @@ void Engine::HandleNetworkChange(TimePoint now) {
   mapper_.CheckNow(now);
   ForEachPeer([&](PeerId id, Peer& peer) {
     peer.link->HandleNetworkChange(now);
+    if (peer.config.is_static) {
+      peer.endpoint.HandleNetworkChange(now);
+      if (peer.wanted && tunnel_.Stats(id).has_session) {
+        tunnel_.SendKeepalive(now, id);  // So that the device learns where we are by now.
+      }
+    }
     Touch(id);
   });
   Drain(now);
@@ -187,11 +193,12 @@ PredictionCounters Engine::prediction_counters() const {
   return sum;
 }
 
-void Engine::SetEndpoint(TimePoint now, PeerId peer, const SocketAddress& endpoint) {
-  peers_[peer]->endpoint = endpoint;
-  if (peers_[peer]->wanted) {
+void Engine::SetEndpoint(TimePoint now, PeerId peer, std::vector<SocketAddress> addresses) {
+  Peer& entry = *peers_[peer];
+  if (entry.endpoint.SetAddresses(now, std::move(addresses)) && entry.wanted) {
     tunnel_.StartHandshake(now, peer);
   }
+  Touch(peer);
   Drain(now);
 }
 
@@ -199,7 +206,7 @@ void Engine::SetWanted(TimePoint now, PeerId peer, bool wanted) {
   Peer& entry = *peers_[peer];
   entry.wanted = wanted;
   if (entry.config.is_static) {
-    if (wanted && entry.endpoint) {
+    if (wanted && entry.endpoint.way()) {
       tunnel_.StartHandshake(now, peer);
     }
   } else {
@@ -303,7 +310,7 @@ void Engine::HandleTunnelDatagram(TimePoint now, const SocketAddress& local,
   }
   Peer& peer = *peers_[accepted->peer];
   if (peer.config.is_static) {
-    peer.endpoint = remote;  // WireGuard roams after authenticated packets.
+    peer.endpoint.HandleReceived(local, remote);
   } else {
     peer.link->NoteDataReceived(now, local, remote);
   }
@@ -392,6 +399,7 @@ void Engine::HandleDueLinks(TimePoint now) {
   }
   for (const PeerId id : due) {
     peers_[id]->link->HandleTimeout(now);
+    peers_[id]->endpoint.HandleTimeout(now);
     RetryHandshake(now, id);
     Touch(id);
     const Link& link = *peers_[id]->link;

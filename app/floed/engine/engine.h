@@ -21,6 +21,7 @@
 #include "app/floed/engine/courier.h"
 #include "app/floed/engine/link.h"
 #include "app/floed/engine/pinger.h"
+#include "app/floed/engine/static_endpoint.h"
 #include "base/bytes.h"
 #include "base/key.h"
 #include "base/random.h"
@@ -99,8 +100,14 @@ struct CloseSockets {
   std::vector<SocketAddress> sockets;
 };
 
+/// The endpoint of a static peer does not answer, or the network is another: the runtime looks its
+/// name up and calls SetEndpoint().
+struct ResolveEndpoint {
+  PeerId peer;
+};
+
 using Action = std::variant<OpenSockets, CloseSockets, OpenStream, WriteStream, CloseStream,
-                            ResolveServers, RenewServers, MapByUpnp>;
+                            ResolveServers, RenewServers, MapByUpnp, ResolveEndpoint>;
 
 // What the runtime may want to tell the user.
 
@@ -196,7 +203,9 @@ class Engine {
   void SetOfferedServers(TimePoint now, StreamId id, Servers servers);
   /// As many as could be had, each with its port.
   void SetProbeSockets(TimePoint now, PeerId peer, std::vector<SocketAddress> sockets);
-  void SetEndpoint(TimePoint now, PeerId peer, const SocketAddress& endpoint);
+  /// What the endpoint of a static peer stands for, the preferred address first; none if that could
+  /// not be found out. It is not asked for at the start, but by ResolveEndpoint from then on.
+  void SetEndpoint(TimePoint now, PeerId peer, std::vector<SocketAddress> addresses);
   void SetWanted(TimePoint now, PeerId peer, bool wanted);
 
   /// `tos` as it came in the IP header, or 0 where that is not known.
@@ -252,8 +261,9 @@ class Engine {
 
   [[nodiscard]] const Link& link(PeerId peer) const { return *peers_[peer]->link; }
 
-  [[nodiscard]] std::optional<SocketAddress> endpoint(PeerId peer) const {
-    return peers_[peer]->endpoint;
+  /// Where a static peer is, as far as is known.
+  [[nodiscard]] const std::optional<tunnel::Way>& endpoint(PeerId peer) const {
+    return peers_[peer]->endpoint.way();
   }
 
   [[nodiscard]] bool IsUp(PeerId peer) const { return peers_[peer]->up; }
@@ -281,7 +291,7 @@ class Engine {
   struct Peer {
     PeerConfig config;  // Without the preshared key, which is the tunnel's.
     std::unique_ptr<Link> link;
-    std::optional<SocketAddress> endpoint;  // Of a static peer.
+    StaticEndpoint endpoint;  // Of a static peer.
     bool wanted = false;
     bool up = false;  // A handshake has completed since there is a path.
     std::uint64_t agents_version = 0;
@@ -315,6 +325,7 @@ class Engine {
   void HandleTunnelDatagram(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
                             Bytes datagram, std::uint8_t tos);
   void Route(TimePoint now, tunnel::Datagram datagram);
+  void RouteToStatic(TimePoint now, Peer& peer, tunnel::Datagram datagram);
   void RetryHandshake(TimePoint now, PeerId id);
   void SendKeptAnswer(TimePoint now, Peer& peer);
   void IndexAgents(PeerId id);

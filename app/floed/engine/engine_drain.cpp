@@ -19,6 +19,8 @@ using std::chrono::seconds;
 constexpr std::array<Duration, 4> kHandshakeGaps{milliseconds(250), milliseconds(250),
                                                  milliseconds(500), seconds(1)};
 constexpr std::uint32_t kMaxHandshakes = 20;
+// A plain device that has several addresses is tried at the next after this.
+constexpr Duration kNextAddress = milliseconds(500);
 // An answer that found no way is of use to the peer for this long: then it asks again.
 constexpr Duration kKeptAnswer = seconds(1);
 constexpr std::size_t kMaxSenders = 65'536;
@@ -147,6 +149,9 @@ bool Engine::DrainLink(TimePoint now, PeerId id) {
     any = true;
   }
   any = DrainSocketWishes(now, id) || any;
+  if (peer.endpoint.PollResolve() && peer.wanted) {
+    actions_.emplace_back(ResolveEndpoint{id});
+  }
   if (peer.link->PollPathChanged()) {
     HandlePathChanged(now, id);
     any = true;
@@ -236,10 +241,13 @@ void Engine::RetryHandshake(TimePoint now, PeerId id) {
     return;
   }
   peer.next_handshake.reset();
-  if (tunnel_.Stats(id).has_session || !peer.link->path()) {
+  if (tunnel_.Stats(id).has_session || !(peer.config.is_static || peer.link->path())) {
     return;
   }
   tunnel_.StartHandshake(now, id);
+  if (peer.config.is_static) {
+    return;
+  }
   if (++peer.handshakes < kMaxHandshakes) {
     peer.next_handshake =
         now + kHandshakeGaps.at(std::min<std::size_t>(peer.handshakes, kHandshakeGaps.size() - 1));
@@ -278,8 +286,10 @@ void Engine::IndexAgents(PeerId id) {
 void Engine::UpdateDeadline(PeerId id) {
   Peer& peer = *peers_[id];
   auto next = peer.link->NextTimeout();
-  if (peer.next_handshake && (!next || *peer.next_handshake < *next)) {
-    next = peer.next_handshake;
+  for (const auto& time : {peer.next_handshake, peer.endpoint.NextTimeout()}) {
+    if (time && (!next || *time < *next)) {
+      next = time;
+    }
   }
   if (peer.deadline == next) {
     return;
@@ -329,7 +339,12 @@ void Engine::HandleTunnelEvent(TimePoint /*now*/, const tunnel::Event& event) {
       notices_.emplace_back(PeerUp{completed->peer, path && !ice::IsDirect(path->tier())});
     }
   } else if (const auto* expired = std::get_if<tunnel::SessionExpired>(&event)) {
-    log::Debug("{}: tunnel session expired", peers_[expired->peer]->config.name);
+    Peer& peer = *peers_[expired->peer];
+    log::Debug("{}: tunnel session expired", peer.config.name);
+    // Of a plain device nothing else tells whether it is there.
+    if (peer.config.is_static && std::exchange(peer.up, false)) {
+      notices_.emplace_back(PeerDown{expired->peer});
+    }
   } else if (const auto* gave_up = std::get_if<tunnel::HandshakeGaveUp>(&event)) {
     peers_[gave_up->peer]->handshakes = 0;
     log::Debug("{}: tunnel handshake not answered", peers_[gave_up->peer]->config.name);
@@ -343,10 +358,7 @@ void Engine::Route(TimePoint now, tunnel::Datagram datagram) {
     return;
   }
   if (peer.config.is_static) {
-    if (peer.endpoint) {
-      gatherer_.Send(now, SocketAddress{{.family = peer.endpoint->ip.family}, 0}, *peer.endpoint,
-                     std::move(datagram.bytes), {.tos = WithoutEcn(datagram.tos)});
-    }
+    RouteToStatic(now, peer, std::move(datagram));
     return;
   }
   auto path = peer.link->path();
@@ -370,6 +382,23 @@ void Engine::Route(TimePoint now, tunnel::Datagram datagram) {
   const bool whole_way = ice::IsDirect(path->tier());
   gatherer_.Send(now, path->local, path->remote, std::move(datagram.bytes),
                  {.tos = whole_way ? datagram.tos : WithoutEcn(datagram.tos)});
+}
+
+void Engine::RouteToStatic(TimePoint now, Peer& peer, tunnel::Datagram datagram) {
+  if (tunnel::Tunnel::IsInitiation(datagram.bytes)) {
+    peer.endpoint.HandleInitiation(now);
+    // WireGuard would wait 5 s for each address of a name.
+    if (peer.endpoint.has_untried()) {
+      peer.next_handshake = now + kNextAddress;
+    }
+    Touch(datagram.peer);
+  }
+  if (const auto& way = peer.endpoint.way()) {
+    gatherer_.Send(now, way->local, way->remote, std::move(datagram.bytes),
+                   {.tos = WithoutEcn(datagram.tos)});
+  } else {
+    ++counters_.no_path;
+  }
 }
 
 bool Engine::DrainCourier(TimePoint now) {

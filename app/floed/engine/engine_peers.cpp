@@ -76,7 +76,7 @@ void Engine::ChangePeer(TimePoint now, PeerId id, PeerConfig peer) {
       notices_.emplace_back(PeerDown{id});
     }
     entry.handshakes = 0;
-    if (entry.wanted && (entry.endpoint || entry.link->path())) {
+    if (entry.wanted && (entry.endpoint.way() || entry.link->path())) {
       tunnel_.StartHandshake(now, id);
     }
   }
@@ -87,7 +87,7 @@ void Engine::ChangePeer(TimePoint now, PeerId id, PeerConfig peer) {
 /// The session goes on, wherever its packets go.
 void Engine::SetStatic(TimePoint now, PeerId id, bool is_static) {
   Peer& peer = *peers_[id];
-  peer.endpoint.reset();
+  peer.endpoint = {};
   peer.config.is_static = is_static;
   static_peers_ = is_static ? static_peers_ + 1 : static_peers_ - 1;
   peer.link->SetWanted(now, peer.wanted && !is_static);

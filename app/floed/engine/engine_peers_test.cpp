@@ -189,7 +189,7 @@ TEST_F(EnginePeersTest, ALinkMayBecomeAPlainDeviceAndBack) {
   EXPECT_FALSE(a().link(kB).path());
   EXPECT_TRUE(a().Stats(kB).has_session);
 
-  a().SetEndpoint(world_.now(), kB, test::kAddressB);
+  a().SetEndpoint(world_.now(), kB, {test::kAddressB});
   ASSERT_TRUE(a().Ping(world_.now(), kB));
   EXPECT_EQ(a().PollTransmit()->remote, test::kAddressB);
 

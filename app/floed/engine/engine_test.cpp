@@ -48,7 +48,7 @@ class EngineTest : public ::testing::Test {
     b_ = MakeStatic(key_b_, DerivePublicKey(key_a_), 2, 1);
     a_->Start(now_);
     b_->Start(now_);
-    a_->SetEndpoint(now_, 0, kB);
+    a_->SetEndpoint(now_, 0, {kB});
     Exchange();
   }
 
@@ -110,19 +110,104 @@ TEST_F(EngineTest, CarriesPacketsToAPlainWireGuardDevice) {
 TEST_F(EngineTest, FollowsAPlainDeviceOnlyAfterAuthenticPackets) {
   a_->HandlePacket(now_, InnerPacket(1, 2));
   Exchange();
-  ASSERT_EQ(b_->endpoint(0), kA);
+  ASSERT_EQ(b_->endpoint(0)->remote, kA);
 
   const SocketAddress elsewhere = Address("203.0.113.66:666");
   b_->HandleDatagram(now_, kB, elsewhere, last_from_a_);  // Replayed.
-  EXPECT_EQ(b_->endpoint(0), kA);
+  EXPECT_EQ(b_->endpoint(0)->remote, kA);
   std::vector<std::uint8_t> forged = last_from_a_;
   forged.back() ^= 1U;
   b_->HandleDatagram(now_, kB, elsewhere, forged);
-  EXPECT_EQ(b_->endpoint(0), kA);
+  EXPECT_EQ(b_->endpoint(0)->remote, kA);
 
   a_->HandlePacket(now_, InnerPacket(1, 2));
   Exchange(elsewhere);
-  EXPECT_EQ(b_->endpoint(0), elsewhere);
+  EXPECT_EQ(b_->endpoint(0)->remote, elsewhere);
+}
+
+TEST_F(EngineTest, AnswersAPlainDeviceFromWhereItWasHeard) {
+  a_->HandlePacket(now_, InnerPacket(1, 2));
+  Exchange();
+
+  b_->HandlePacket(now_, InnerPacket(2, 1));
+
+  const auto transmit = b_->PollTransmit();
+  ASSERT_TRUE(transmit);
+  EXPECT_EQ(transmit->local, kB);
+  EXPECT_EQ(transmit->remote, kA);
+}
+
+TEST_F(EngineTest, APlainDeviceIsDownWhenItsSessionIsTooOld) {
+  a_->HandlePacket(now_, InnerPacket(1, 2));
+  Exchange();
+  ASSERT_TRUE(a_->IsUp(0));
+
+  now_ += seconds(181);
+  a_->HandleTimeout(now_);
+
+  EXPECT_FALSE(a_->IsUp(0));
+}
+
+/// How often `engine` has asked for the address of its peer.
+int CountResolves(Engine& engine) {
+  int asked = 0;
+  while (const auto action = engine.PollAction()) {
+    asked += std::holds_alternative<ResolveEndpoint>(*action) ? 1 : 0;
+  }
+  return asked;
+}
+
+TEST_F(EngineTest, TriesEveryAddressOfAPlainDevice) {
+  const std::vector<SocketAddress> dead = {Address("203.0.113.1:1"), Address("203.0.113.2:2")};
+  auto engine = MakeStatic(key_a_, DerivePublicKey(key_b_), 1, 2);
+  engine->Start(now_);
+  engine->SetEndpoint(now_, 0, {dead[0], dead[1], kB});
+
+  std::vector<SocketAddress> tried;
+  for (const TimePoint end = now_ + seconds(2); now_ < end; now_ += milliseconds(100)) {
+    engine->HandleTimeout(now_);
+    while (const auto transmit = engine->PollTransmit()) {
+      tried.push_back(transmit->remote);
+    }
+  }
+
+  EXPECT_EQ(tried, (std::vector{dead[0], dead[1], kB}));
+  EXPECT_EQ(CountResolves(*engine), 1);
+}
+
+TEST_F(EngineTest, FollowsTheNameOfAPlainDeviceThatMoved) {
+  a_->HandlePacket(now_, InnerPacket(1, 2));
+  Exchange();
+  const SocketAddress elsewhere = Address("203.0.113.66:666");
+  ASSERT_EQ(CountResolves(*a_), 0);
+
+  // Nobody is at the old address.
+  a_->HandlePacket(now_, InnerPacket(1, 2));
+  int resolves = 0;
+  for (const TimePoint end = now_ + seconds(30); now_ < end; now_ += milliseconds(100)) {
+    a_->HandleTimeout(now_);
+    while (a_->PollTransmit()) {
+    }
+    resolves += CountResolves(*a_);
+  }
+  EXPECT_GE(resolves, 1);
+  a_->SetEndpoint(now_, 0, {elsewhere});
+
+  const auto transmit = a_->PollTransmit();
+  ASSERT_TRUE(transmit);
+  EXPECT_EQ(transmit->remote, elsewhere);
+}
+
+TEST_F(EngineTest, OnAnotherNetworkAPlainDeviceHearsFromUsAtOnce) {
+  a_->HandlePacket(now_, InnerPacket(1, 2));
+  Exchange();
+
+  a_->HandleNetworkChange(now_);
+
+  EXPECT_EQ(CountResolves(*a_), 1);
+  const SocketAddress elsewhere = Address("203.0.113.66:666");
+  Exchange(elsewhere);
+  EXPECT_EQ(b_->endpoint(0)->remote, elsewhere);
 }
 
 TEST_F(EngineTest, NothingComesInFromAPeerThatIsDown) {

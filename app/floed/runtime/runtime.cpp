@@ -306,7 +306,7 @@ void Runtime::ResolveEndpoints() {
       continue;
     }
     if (const auto ip = ParseIpAddress(endpoint->host)) {
-      engine_->SetEndpoint(uv::Loop::Now(), id, {*ip, endpoint->port});
+      engine_->SetEndpoint(uv::Loop::Now(), id, {{*ip, endpoint->port}});
       continue;
     }
     endpoint_resolvers_.push_back(std::make_unique<uv::Resolver>(*loop_));
@@ -316,7 +316,7 @@ void Runtime::ResolveEndpoints() {
                   resolved.error().code.message());
         return;
       }
-      engine_->SetEndpoint(uv::Loop::Now(), id, resolved->front());
+      engine_->SetEndpoint(uv::Loop::Now(), id, *resolved);
       Flush();
     };
     if (const auto started =

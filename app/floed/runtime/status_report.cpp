@@ -2,8 +2,6 @@
 
 #include <string>
 
-#include "app/floed/runtime/drop_report.h"
-
 namespace floe::daemon {
 namespace {
 
@@ -123,9 +121,12 @@ control::PathTransport TransportOf(const engine::Engine& engine, const ice::Path
 control::PathStatus MakePathStatus(const engine::Engine& engine, engine::PeerId peer,
                                    const ReportContext& context) {
   control::PathStatus status{.mtu = context.config.tun.mtu};
-  if (const auto endpoint = engine.endpoint(peer)) {
-    status.kind = control::PathKind::kDirect;
-    status.remote = endpoint;
+  if (const auto& endpoint = engine.endpoint(peer)) {
+    status.kind = engine.IsUp(peer) ? control::PathKind::kDirect : control::PathKind::kNone;
+    if (endpoint->local.port != 0) {
+      status.local = endpoint->local;
+    }
+    status.remote = endpoint->remote;
     return status;
   }
   const engine::Link& link = engine.link(peer);
@@ -157,8 +158,7 @@ control::Status MakeStatus(const engine::Engine& engine, const ReportContext& co
                  .listen_port = context.listen_port,
                  .nat = ToControl(engine.gatherer().nat()),
                  .since = context.clock.At(context.started)};
-  status.tunnel = {.offloads = context.offloads,
-                   .drops = ReportDrops(engine.tunnel_counters(), engine.counters())};
+  status.tunnel.offloads = context.offloads;
   for (const config::InterfaceAddress& address : context.config.node.addresses) {
     status.node.addresses.push_back(address.ip);
   }
