@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that a task needs: packaging/install-deps.sh [build|demo|test|fuzz|package]...
+# Installs the Debian packages that a task needs: packaging/install-deps.sh [build|demo|test|fuzz|package|bench]...
 # Without a group: build. Installs what is missing and nothing else; says nothing to download when all is there.
 # The lists are read by name, which shellcheck cannot see.
 # shellcheck disable=SC2034
@@ -38,6 +38,14 @@ test=(
   golang-go golang-github-pion-ice.v2-dev chromium
   git                            # which files are ours
 )
+# What measures floe beside other VPNs.
+bench=(
+  "${demo[@]}"
+  libbenchmark-dev libgtest-dev libgmock-dev librapidcheck-dev
+  wireguard-go wireguard-tools openvpn nebula tinc
+  ethtool # to switch segmentation offload off
+  git     # which commit was measured
+)
 # What runs the fuzzers; the runtime library is a package of its own.
 fuzz=("${build[@]}" clang-19 libclang-rt-19-dev)
 
@@ -52,9 +60,9 @@ groups=("${@:-build}")
 wanted=()
 for group in "${groups[@]}"; do
   case $group in
-    build | demo | package | test | fuzz) ;;
+    build | demo | package | test | fuzz | bench) ;;
     *)
-      echo "usage: install-deps.sh [build|demo|package|test|fuzz]..." >&2
+      echo "usage: install-deps.sh [build|demo|package|test|fuzz|bench]..." >&2
       exit 2
       ;;
   esac
@@ -98,7 +106,7 @@ log=$(mktemp)
 rm -f "$log"
 
 # Nor is a server to start at the next boot.
-for name in coturn iperf3; do
+for name in coturn iperf3 openvpn nebula tinc; do
   if [[ " ${missing[*]} " == *" $name "* ]] && command -v systemctl >/dev/null; then
     systemctl --quiet disable "$name" 2>/dev/null || true
   fi

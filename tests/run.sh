@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is needed, builds, and runs tests: sudo tests/run.sh [unit|fuzz-replay|sim|netns|package|lab|mutations|all]...
+# Installs what is needed, builds, and runs tests: sudo tests/run.sh [unit|fuzz-replay|sim|netns|package|lab|mutations|bench|all]...
 #
 #   unit         formatting, layering, unit tests, the simulator, integration tests (debug build with sanitizers)
 #   fuzz-replay  every input the fuzzers have kept
@@ -9,7 +9,9 @@
 #   package      the .deb packages in bare, booted Debian systems (root)
 #   lab          the laboratory proves itself: its NATs, delays and losses (root, two minutes)
 #   mutations    known defects are brought back one at a time, and a test has to fail (a quarter of an hour and more)
-#   all          everything but lab and mutations; what runs without arguments
+#   bench        floe beside other VPNs, and the steps of the packet path: tables and JSON in build/bench (root, 25 minutes
+#                with nothing else to do; it reports and never fails)
+#   all          everything but lab, mutations and bench; what runs without arguments
 #
 # The last line is "N passed, N failed, N skipped". Logs of failed netns tests are kept in build/netns-logs.
 set -euo pipefail
@@ -134,6 +136,14 @@ run_package() {
   run_counted package "$python" tests/netns/run.py test_package
 }
 
+run_bench() {
+  build release || return 0
+  mkdir -p build/bench
+  run_counted bench "$python" tests/netns/run.py --bench bench_tunnel
+  heading "the steps of the packet path"
+  build/release/tests/bench/packet_bench --benchmark_out=build/bench/packet.json --benchmark_out_format=json 2>&1 | grep -E '^(BM_|Benchmark)'
+}
+
 finish() {
   # Under sudo, the build is to belong to whoever asked for it; not so the Debian system kept in it.
   if [[ -n ${SUDO_UID:-} ]]; then
@@ -144,7 +154,7 @@ finish() {
 groups=("${@:-all}")
 for group in "${groups[@]}"; do
   case $group in
-    unit | fuzz-replay | sim | netns | package | lab | mutations | all) ;;
+    unit | fuzz-replay | sim | netns | package | lab | mutations | bench | all) ;;
     -h | --help)
       usage
       exit 0
@@ -155,12 +165,14 @@ for group in "${groups[@]}"; do
       ;;
   esac
 done
-if ((EUID != 0)) && [[ " ${groups[*]} " =~ \ (netns|package|lab|all)\  ]]; then
+if ((EUID != 0)) && [[ " ${groups[*]} " =~ \ (netns|package|lab|bench|all)\  ]]; then
   echo "tests/run.sh: ${groups[*]}: these tests make network namespaces and need root: sudo $0 ${groups[*]}" >&2
   exit 1
 fi
 
-packaging/install-deps.sh test
+dependencies=(test)
+if [[ " ${groups[*]} " == *" bench "* ]]; then dependencies+=(bench); fi
+packaging/install-deps.sh "${dependencies[@]}"
 mkdir -p build
 trap finish EXIT
 started=$SECONDS
@@ -177,6 +189,7 @@ for group in "${groups[@]}"; do
     package) run_package ;;
     lab) run_counted lab "$python" tests/netns/lab.py selftest ;;
     mutations) run_counted mutations nice tests/mutations/run.sh ;;
+    bench) run_bench ;;
     all)
       run_unit
       run_fuzz_replay

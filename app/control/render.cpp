@@ -158,7 +158,7 @@ std::string PeerDetail(const PeerStatus& peer, WallTime now) {
   return text;
 }
 
-std::string OffloadDetail(const TunnelStatus& tunnel) {
+std::string TunnelDetail(const TunnelStatus& tunnel) {
   std::string on;
   std::string off;
   for (const OffloadStatus& offload : tunnel.offloads) {
@@ -168,7 +168,12 @@ std::string OffloadDetail(const TunnelStatus& tunnel) {
       on += (on.empty() ? "" : ", ") + offload.name;
     }
   }
-  return (on.empty() ? "" : fmt::format("  offloads: {}\n", on)) + off;
+  std::string dropped;
+  for (const DropStatus& drop : tunnel.drops) {
+    dropped += fmt::format("{}{} {}", dropped.empty() ? "" : ", ", drop.count, drop.reason);
+  }
+  return (on.empty() ? "" : fmt::format("  offloads: {}\n", on)) + off +
+         (dropped.empty() ? "" : fmt::format("  dropped: {}\n", dropped));
 }
 
 std::string PeerDetails(const Status& status, WallTime now) {
@@ -186,7 +191,7 @@ std::string PeerDetails(const Status& status, WallTime now) {
   for (const RendezvousStatus& server : status.rendezvous) {
     text += fmt::format("  rendezvous: {} {}\n", server.url, ToString(server.state));
   }
-  text += OffloadDetail(status.tunnel);
+  text += TunnelDetail(status.tunnel);
   for (const PeerStatus& peer : status.peers) {
     text += '\n' + PeerDetail(peer, now);
   }

@@ -39,6 +39,7 @@ TEST(RenderStatusTest, WritesAParagraphForEachPeer) {
   rendezvous: wss://rv.example.net connected
   offloads: tso
   offload udp-gro: off, the kernel refuses it
+  dropped: 3 replayed_transport, 1 unroutable_packet
 
 peer: nas
   public key: AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=

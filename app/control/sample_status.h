@@ -88,6 +88,7 @@ inline Status SampleStatus() {
                  .port_prediction = PortPredictionStatus{.attempts = 2, .probes = 1282, .found = 1},
                  .since = kNow - std::chrono::hours(75)};
   status.tunnel.offloads = {{"tso", std::nullopt}, {"udp-gro", "the kernel refuses it"}};
+  status.tunnel.drops = {{"replayed_transport", 3}, {"unroutable_packet", 1}};
   status.rendezvous = {{"wss://rv.example.net", ServerState::kConnected, 21.0}};
   status.peers = {DirectPeer(), RelayedPeer(), OfflinePeer()};
   status.health = {"vps is relayed: both NATs are hard"};

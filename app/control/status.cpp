@@ -99,7 +99,11 @@ Json TunnelJson(const TunnelStatus& tunnel) {
   for (const OffloadStatus& offload : tunnel.offloads) {
     offloads[offload.name] = {{"on", !offload.off_because}, {"reason", Text(offload.off_because)}};
   }
-  return {{"offloads", std::move(offloads)}};
+  Json drops = Json::object();
+  for (const DropStatus& drop : tunnel.drops) {
+    drops[drop.reason] = drop.count;
+  }
+  return {{"offloads", std::move(offloads)}, {"drops", std::move(drops)}};
 }
 
 Json PathJson(const PathStatus& path) {
@@ -215,6 +219,16 @@ bool ReadNode(const nlohmann::json& object, NodeStatus& node) {
 
 bool ReadTunnel(const nlohmann::json& object, TunnelStatus& tunnel) {
   JsonFields fields(object);
+  const nlohmann::json* const drops = fields.MaybeObject("drops");
+  if (drops != nullptr) {
+    JsonFields counts(*drops);
+    for (const auto& [reason, count] : drops->items()) {
+      tunnel.drops.push_back({reason, counts.Unsigned(reason.c_str())});
+    }
+    if (!counts.good()) {
+      return false;
+    }
+  }
   const nlohmann::json* const offloads = fields.MaybeObject("offloads");
   if (offloads == nullptr) {
     return fields.good();

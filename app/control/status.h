@@ -125,9 +125,18 @@ struct OffloadStatus {
   bool operator==(const OffloadStatus&) const = default;
 };
 
+/// Packets that were dropped for one reason since the daemon started.
+struct DropStatus {
+  std::string reason;  // "replayed_transport"
+  std::uint64_t count = 0;
+
+  bool operator==(const DropStatus&) const = default;
+};
+
 /// The packet path.
 struct TunnelStatus {
   std::vector<OffloadStatus> offloads;
+  std::vector<DropStatus> drops;
 
   bool operator==(const TunnelStatus&) const = default;
 };

@@ -21,7 +21,8 @@ constexpr const char* kGolden =
     R"("port_prediction":{"attempts":2,"probes":1282,"found":1},)"
     R"("since":"2026-11-20T04:20:17.123Z"},)"
     R"("tunnel":{"offloads":{"tso":{"on":true,"reason":null},)"
-    R"("udp-gro":{"on":false,"reason":"the kernel refuses it"}}},)"
+    R"("udp-gro":{"on":false,"reason":"the kernel refuses it"}},)"
+    R"("drops":{"replayed_transport":3,"unroutable_packet":1}},)"
     R"("rendezvous":[{"url":"wss://rv.example.net","state":"connected","rtt_ms":21.0}],)"
     R"("peers":[{"name":"nas","public_key":"AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=",)"
     R"("state":"up","since":"2026-11-20T05:20:17.123Z","path":{"kind":"direct",)"
@@ -111,6 +112,7 @@ TEST(StatusTest, RefusesBadFields) {
       {R"("public_key":"AQEB)", R"("public_key":"?QEB)"},
       {R"("listen_port":41820)", R"("listen_port":65536)"},
       {R"("tso":{"on":true)", R"("tso":{"on":false)"},
+      {R"("unroutable_packet":1)", R"("unroutable_packet":-1)"},
       {R"("listen_port":41820)", R"("listen_port":-1)"},
       {R"("nat":"easy")", R"("nat":"soft")"},
       {R"("addresses":["10.71.0.1")", R"("addresses":["x")"},

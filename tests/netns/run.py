@@ -151,6 +151,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="print the names and end")
     parser.add_argument("--bench", action="store_true", help="run the measurements (bench_*.py), which never fail")
     parser.add_argument("-n", type=int, metavar="RUNS", help="how often a measurement is taken")
+    parser.add_argument("--quick", action="store_true", help="measurements: once, and for a second, to see that they work")
     args = parser.parse_args()
 
     modules = [module.removesuffix(".py") for module in args.modules]
@@ -166,6 +167,8 @@ def main() -> int:
     harness.lab_cleanup()
     started = time.monotonic()
     for name, function in tests:
+        if args.bench and args.quick:
+            function.__globals__.update(RUNS=1, SECONDS=1)
         if args.bench and args.n:
             function.__globals__["RUNS"] = args.n
         run_one(name, function)

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "app/floed/runtime/drop_report.h"
+
 namespace floe::daemon {
 namespace {
 
@@ -158,7 +160,8 @@ control::Status MakeStatus(const engine::Engine& engine, const ReportContext& co
                  .listen_port = context.listen_port,
                  .nat = ToControl(engine.gatherer().nat()),
                  .since = context.clock.At(context.started)};
-  status.tunnel.offloads = context.offloads;
+  status.tunnel = {.offloads = context.offloads,
+                   .drops = ReportDrops(engine.tunnel_counters(), engine.counters())};
   for (const config::InterfaceAddress& address : context.config.node.addresses) {
     status.node.addresses.push_back(address.ip);
   }
