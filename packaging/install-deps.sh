@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that a task needs: packaging/install-deps.sh [build|demo|test|fuzz|package|bench]...
+# Installs the Debian packages that a task needs: packaging/install-deps.sh [build|demo|test|fuzz|package|bench|kernel]...
 # Without a group: build. Installs what is missing and nothing else; says nothing to download when all is there.
 # The lists are read by name, which shellcheck cannot see.
 # shellcheck disable=SC2034
@@ -46,6 +46,8 @@ bench=(
   ethtool # to switch segmentation offload off
   git     # which commit was measured
 )
+# What boots another kernel, whose WireGuard floe must understand.
+kernel=("${test[@]}" qemu-system-x86 busybox-static)
 # What runs the fuzzers; the runtime library is a package of its own.
 fuzz=("${build[@]}" clang-19 libclang-rt-19-dev)
 
@@ -60,9 +62,9 @@ groups=("${@:-build}")
 wanted=()
 for group in "${groups[@]}"; do
   case $group in
-    build | demo | package | test | fuzz | bench) ;;
+    build | demo | package | test | fuzz | bench | kernel) ;;
     *)
-      echo "usage: install-deps.sh [build|demo|package|test|fuzz|bench]..." >&2
+      echo "usage: install-deps.sh [build|demo|package|test|fuzz|bench|kernel]..." >&2
       exit 2
       ;;
   esac

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is needed, builds, and runs tests: sudo tests/run.sh [unit|fuzz-replay|sim|netns|package|lab|mutations|bench|all]...
+# Installs what is needed, builds, and runs tests: sudo tests/run.sh [unit|fuzz-replay|sim|netns|package|kernel|lab|mutations|bench|all]...
 #
 #   unit         formatting, layering, unit tests, the simulator, integration tests (debug build with sanitizers)
 #   fuzz-replay  every input the fuzzers have kept
@@ -7,11 +7,12 @@
 #                short lives in a bad world (FLOE_SIM_LIVES), release build
 #   netns        whole programs in network namespaces, behind real NATs (root)
 #   package      the .deb packages in bare, booted Debian systems (root)
+#   kernel       the WireGuard of Debian's kernel as the peer, on an emulated machine (root, a minute)
 #   lab          the laboratory proves itself: its NATs, delays and losses (root, two minutes)
 #   mutations    known defects are brought back one at a time, and a test has to fail (a quarter of an hour and more)
 #   bench        floe beside other VPNs, and the steps of the packet path: tables and JSON in build/bench (root, 25 minutes
 #                with nothing else to do; it reports and never fails)
-#   all          everything but lab, mutations and bench; what runs without arguments
+#   all          everything but kernel, lab, mutations and bench; what runs without arguments
 #
 # The last line is "N passed, N failed, N skipped". Logs of failed netns tests are kept in build/netns-logs.
 set -euo pipefail
@@ -136,6 +137,11 @@ run_package() {
   run_counted package "$python" tests/netns/run.py test_package
 }
 
+run_kernel() {
+  build release || return 0
+  run_counted kernel "$python" tests/netns/run.py test_kernel_wireguard
+}
+
 run_bench() {
   build release || return 0
   mkdir -p build/bench
@@ -154,7 +160,7 @@ finish() {
 groups=("${@:-all}")
 for group in "${groups[@]}"; do
   case $group in
-    unit | fuzz-replay | sim | netns | package | lab | mutations | bench | all) ;;
+    unit | fuzz-replay | sim | netns | package | kernel | lab | mutations | bench | all) ;;
     -h | --help)
       usage
       exit 0
@@ -165,13 +171,15 @@ for group in "${groups[@]}"; do
       ;;
   esac
 done
-if ((EUID != 0)) && [[ " ${groups[*]} " =~ \ (netns|package|lab|bench|all)\  ]]; then
+if ((EUID != 0)) && [[ " ${groups[*]} " =~ \ (netns|package|kernel|lab|bench|all)\  ]]; then
   echo "tests/run.sh: ${groups[*]}: these tests make network namespaces and need root: sudo $0 ${groups[*]}" >&2
   exit 1
 fi
 
 dependencies=(test)
-if [[ " ${groups[*]} " == *" bench "* ]]; then dependencies+=(bench); fi
+for group in bench kernel; do
+  if [[ " ${groups[*]} " == *" $group "* ]]; then dependencies+=("$group"); fi
+done
 packaging/install-deps.sh "${dependencies[@]}"
 mkdir -p build
 trap finish EXIT
@@ -189,6 +197,7 @@ for group in "${groups[@]}"; do
     package) run_package ;;
     lab) run_counted lab "$python" tests/netns/lab.py selftest ;;
     mutations) run_counted mutations nice tests/mutations/run.sh ;;
+    kernel) run_kernel ;;
     bench) run_bench ;;
     all)
       run_unit

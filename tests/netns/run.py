@@ -20,7 +20,7 @@ import harness
 
 HERE = Path(__file__).resolve().parent
 LOGS = harness.ROOT / "build/netns-logs"
-SEPARATE = {"test_package"}  # only run when named: takes a Debian archive and minutes
+SEPARATE = {"test_package", "test_kernel_wireguard"}  # only run when named: take a Debian archive and minutes
 
 
 class Skip(Exception):
