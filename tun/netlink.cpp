@@ -138,6 +138,20 @@ Result<void> Netlink::AddAddress(std::uint32_t index, const IpAddress& ip,
   return {};
 }
 
+Result<void> Netlink::RemoveAddress(std::uint32_t index, const IpAddress& ip,
+                                    std::uint8_t prefix_length) {
+  const NlInterfaceAddress address(rtnl_addr_alloc());
+  FLOE_CHECK(address != nullptr);  // Out of memory.
+  rtnl_addr_set_ifindex(address.get(), ToNlIndex(index));
+  rtnl_addr_set_local(address.get(), ToNl(ip, prefix_length).get());
+  const int code = rtnl_addr_delete(socket_.get(), address.get(), 0);
+  if (code < 0 && code != -NLE_NOADDR && code != -NLE_OBJ_NOTFOUND) {
+    return Fail(MakeNlError(code, "remove address " + ToString(ip) + "/" +
+                                      std::to_string(prefix_length) + " dev " + NameOf(index)));
+  }
+  return {};
+}
+
 Result<void> Netlink::AddRoute(std::uint32_t index, const IpPrefix& destination,
                                std::uint32_t metric, std::uint32_t table) {
   const NlRoute route = MakeRoute(index, destination, metric, table);

@@ -48,6 +48,8 @@ class Netlink {
   /// a moment after this until it answers for an IPv6 address.
   [[nodiscard]] Result<void> AddAddress(std::uint32_t index, const IpAddress& ip,
                                         std::uint8_t prefix_length);
+  [[nodiscard]] Result<void> RemoveAddress(std::uint32_t index, const IpAddress& ip,
+                                           std::uint8_t prefix_length);
 
   /// A route without a gateway. The lower metric wins; 0 is the default, which IPv6 makes 1024.
   /// Fails with file_exists if the same destination and metric lead elsewhere.

@@ -116,6 +116,17 @@ TEST_F(NetlinkTest, AddsAnAddressThatIsThereAlready) {
   EXPECT_EQ(ListAddresses()->size(), 2U);
 }
 
+TEST_F(NetlinkTest, RemovesAddresses) {
+  for (const char* text : {"10.9.0.1", "fd66::1"}) {
+    const IpAddress ip = *ParseIpAddress(text);
+    ASSERT_TRUE(netlink_->AddAddress(index_, ip, ip.bits()));
+
+    EXPECT_TRUE(netlink_->RemoveAddress(index_, ip, ip.bits()));
+    EXPECT_TRUE(netlink_->RemoveAddress(index_, ip, ip.bits()));
+  }
+  EXPECT_EQ(ListAddresses()->size(), 0U);
+}
+
 TEST_F(NetlinkTest, ListsTheNetworkOfAnAddressAsConnected) {
   ASSERT_TRUE(netlink_->AddAddress(index_, *ParseIpAddress("10.9.0.1"), 24));
 

@@ -79,6 +79,8 @@ struct PathsConfig {
   /// the same.
   bool port_prediction = false;
 
+  bool operator==(const PathsConfig&) const = default;
+
   [[nodiscard]] bool relay_only() const {
     return prefer == PathPreference::kRelayOnly || privacy == Privacy::kRelayOnly;
   }
@@ -99,6 +101,8 @@ struct TunConfig {
   std::string name = "floe0";
   std::uint16_t mtu = kDefaultMtu;  // bytes
   OffloadConfig offload;
+
+  bool operator==(const TunConfig&) const = default;
 };
 
 struct PeerConfig {

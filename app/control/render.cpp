@@ -260,6 +260,27 @@ std::string RenderPath(const PathStatus& path) {
   return fmt::format("direct {} ({})", remote, CandidateWord(*path.remote_type));
 }
 
+std::string RenderReload(const ReloadReply& reply) {
+  std::string text;
+  const auto add = [&](std::uint32_t count, const char* what) {
+    if (count == 0) {
+      return;
+    }
+    if (text.empty()) {
+      text = fmt::format("{} {} {}", count, count == 1 ? "peer" : "peers", what);
+    } else {
+      text += fmt::format(", {} {}", count, what);
+    }
+  };
+  add(reply.added, "added");
+  add(reply.removed, "removed");
+  add(reply.changed, "changed");
+  if (!reply.settings.empty()) {
+    text += fmt::format("{}changed: {}", text.empty() ? "" : "; ", fmt::join(reply.settings, ", "));
+  }
+  return text.empty() ? "nothing has changed" : text;
+}
+
 std::string RenderStatus(const Status& status, WallTime now, Detail detail) {
   std::string text = SelfLine(status, now);
   text += detail == Detail::kFull ? PeerDetails(status, now) : PeerTable(status, now);

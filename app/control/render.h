@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "app/control/reply.h"
 #include "app/control/status.h"
 #include "app/control/wall_time.h"
 #include "base/time.h"
@@ -22,6 +23,9 @@ enum class Detail : std::uint8_t {
 
 /// "direct 203.0.113.7:41820 (srflx)", "relay 192.0.2.1:50012 (turn/tls)" or "-".
 [[nodiscard]] std::string RenderPath(const PathStatus& path);
+
+/// "1 peer added, 2 removed; log.level changed", or that nothing has.
+[[nodiscard]] std::string RenderReload(const ReloadReply& reply);
 
 // The pieces, as in "3d2h", "1.2 GiB", "0.4ms".
 [[nodiscard]] std::string RenderAge(Duration age);

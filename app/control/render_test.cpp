@@ -117,6 +117,16 @@ TEST(RenderAgeTest, TakesATimeToComeAsNone) {
   EXPECT_EQ(RenderAge(std::chrono::milliseconds(-1)), "0s");
 }
 
+TEST(RenderReloadTest, SaysWhatWasDone) {
+  EXPECT_EQ(RenderReload({}), "nothing has changed");
+  EXPECT_EQ(RenderReload({.added = 1, .removed = 1, .changed = 2}),
+            "1 peer added, 1 removed, 2 changed");
+  EXPECT_EQ(RenderReload({.changed = 2, .settings = {"log.level"}}),
+            "2 peers changed; changed: log.level");
+  EXPECT_EQ(RenderReload({.settings = {"log.level", "stun.urls"}}),
+            "changed: log.level, stun.urls");
+}
+
 TEST(RenderBytesTest, UsesPowersOf1024) {
   EXPECT_EQ(RenderBytes(0), "0 B");
   EXPECT_EQ(RenderBytes(1023), "1023 B");

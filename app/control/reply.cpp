@@ -25,6 +25,15 @@ std::string ToLine(const StatusReply& reply) {
   return R"({"ok":true,"status":)" + ToJson(reply.status) + "}";
 }
 
+std::string ToLine(const ReloadReply& reply) {
+  return Dump({{"ok", true},
+               {"reload",
+                {{"added", reply.added},
+                 {"removed", reply.removed},
+                 {"changed", reply.changed},
+                 {"settings", reply.settings}}}});
+}
+
 std::string ToLine(const PongReply& reply) {
   return Dump({{"event", "pong"},
                {"seq", reply.seq},
@@ -84,6 +93,15 @@ ErrorReply ReadError(JsonFields& fields) {
 Result<Reply, ReplyError> ReadOk(JsonFields& fields) {
   if (!fields.MaybeBoolean("ok").value_or(false)) {
     return Fail(ReplyError::kBadField);
+  }
+  if (const nlohmann::json* reload = fields.MaybeObject("reload")) {
+    JsonFields inner(*reload);
+    ReloadReply reply{ReadCount(inner, "added"), ReadCount(inner, "removed"),
+                      ReadCount(inner, "changed"), inner.MaybeStrings("settings")};
+    if (!inner.good()) {
+      return Fail(ReplyError::kBadField);
+    }
+    return reply;
   }
   const nlohmann::json* status = fields.MaybeObject("status");
   if (status == nullptr) {

@@ -2,6 +2,7 @@
 //
 // status   {"ok":true,"status":{...}}                                  the schema of status.h
 // up, down {"ok":true}
+// reload   {"ok":true,"reload":{"added":1,"removed":0,"changed":0,"settings":["log.level"]}}
 // ping     {"event":"pong","seq":1,"rtt_ms":12.1,"via":"direct 203.0.113.7:41820
 // (srflx)","kind":"direct"}
 //          {"event":"timeout","seq":2}
@@ -20,6 +21,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "app/control/exit_code.h"
 #include "app/control/status.h"
@@ -38,6 +40,17 @@ struct StatusReply {
   Status status;
 
   bool operator==(const StatusReply&) const = default;
+};
+
+/// What a reload has done.
+struct ReloadReply {
+  // Peers.
+  std::uint32_t added = 0;
+  std::uint32_t removed = 0;
+  std::uint32_t changed = 0;
+  std::vector<std::string> settings;  // The other keys that have changed: "log.level".
+
+  bool operator==(const ReloadReply&) const = default;
 };
 
 struct PongReply {
@@ -72,7 +85,8 @@ struct ErrorReply {
   bool operator==(const ErrorReply&) const = default;
 };
 
-using Reply = std::variant<OkReply, StatusReply, PongReply, TimeoutReply, SummaryReply, ErrorReply>;
+using Reply = std::variant<OkReply, StatusReply, ReloadReply, PongReply, TimeoutReply, SummaryReply,
+                           ErrorReply>;
 
 enum class ReplyError : std::uint8_t { kNotJson, kUnknown, kBadField };
 

@@ -18,6 +18,8 @@ TEST(ReplyTest, IsOneLineOfJson) {
   EXPECT_EQ(
       Serialize(SummaryReply{2, 1, 12.1, 12.1, 12.1}),
       R"({"event":"summary","sent":2,"received":1,"min_ms":12.1,"avg_ms":12.1,"max_ms":12.1,"done":true})");
+  EXPECT_EQ(Serialize(ReloadReply{1, 0, 2, {"log.level"}}),
+            R"({"ok":true,"reload":{"added":1,"removed":0,"changed":2,"settings":["log.level"]}})");
   EXPECT_EQ(Serialize(ErrorReply{"no such peer: x", ExitCode::kNo}),
             R"({"error":"no such peer: x","code":1,"done":true})");
 }
@@ -27,6 +29,7 @@ TEST(ReplyTest, ComesBackAsItWas) {
        {Reply(OkReply{}), Reply(StatusReply{test::SampleStatus()}), Reply(kPong),
         Reply(PongReply{2, 31.2, "relay 192.0.2.1:50012 (turn/tls)", PathKind::kRelay}),
         Reply(TimeoutReply{3}), Reply(SummaryReply{3, 2, 1.0, 2.0, 3.0}), Reply(SummaryReply{3, 0}),
+        Reply(ReloadReply{}), Reply(ReloadReply{1, 2, 3, {"log.level", "[[relay]]"}}),
         Reply(ErrorReply{"no such peer: x", ExitCode::kNo})}) {
     EXPECT_EQ(ParseReply(Serialize(reply)), reply) << Serialize(reply);
   }
@@ -56,8 +59,9 @@ TEST(ReplyTest, RefusesWhatItDoesNotKnow) {
 TEST(ReplyTest, RefusesBadFields) {
   for (const char* line :
        {R"({"ok":false})", R"({"ok":true,"status":{}})", R"({"ok":true,"status":1})",
-        R"({"error":"x"})", R"({"error":"x","code":0})", R"({"error":"x","code":6})",
-        R"({"event":"timeout"})", R"({"event":"pong","seq":1,"rtt_ms":1,"via":"x","kind":"none"})",
+        R"({"ok":true,"reload":{"added":1}})", R"({"error":"x"})", R"({"error":"x","code":0})",
+        R"({"error":"x","code":6})", R"({"event":"timeout"})",
+        R"({"event":"pong","seq":1,"rtt_ms":1,"via":"x","kind":"none"})",
         R"({"event":"pong","seq":1,"via":"x","kind":"direct"})",
         R"({"event":"summary","sent":-1,"received":0})"}) {
     EXPECT_EQ(ParseReply(line), Fail(ReplyError::kBadField)) << line;

@@ -61,6 +61,10 @@ Json ToJson(const DownRequest& request) {
   return {{"verb", "down"}, {"peers", request.peers}};
 }
 
+Json ToJson(const ReloadRequest& /*request*/) {
+  return {{"verb", "reload"}};
+}
+
 }  // namespace
 
 std::string_view ToString(RequestError error) {
@@ -94,6 +98,8 @@ Result<Request, RequestError> ParseRequest(std::string_view line) {
     request = UpRequest{fields.MaybeStrings("peers")};
   } else if (verb == "down") {
     request = DownRequest{fields.MaybeStrings("peers")};
+  } else if (verb == "reload") {
+    request = ReloadRequest{};
   } else if (verb != "status") {
     return Fail(RequestError::kUnknownVerb);
   }

@@ -3,6 +3,7 @@
 // {"verb":"status"}
 // {"verb":"ping","peer":"b","count":10,"interval_ms":1000,"timeout_ms":15000,"until_direct":false}
 // {"verb":"up","peers":["b"]}      {"verb":"down","peers":[]}      no peers: all of them
+// {"verb":"reload"}
 //
 // Replies are in reply.h.
 
@@ -48,7 +49,12 @@ struct DownRequest {
   bool operator==(const DownRequest&) const = default;
 };
 
-using Request = std::variant<StatusRequest, PingRequest, UpRequest, DownRequest>;
+/// To read the configuration anew and apply it.
+struct ReloadRequest {
+  bool operator==(const ReloadRequest&) const = default;
+};
+
+using Request = std::variant<StatusRequest, PingRequest, UpRequest, DownRequest, ReloadRequest>;
 
 /// What ParseRequest() holds a ping to.
 inline constexpr std::uint32_t kMaxPingCount = 100'000;

@@ -16,12 +16,13 @@ TEST(RequestTest, IsOneLineOfJson) {
       R"({"verb":"ping","peer":"b","count":3,"interval_ms":200,"timeout_ms":5000,"until_direct":true})");
   EXPECT_EQ(Serialize(UpRequest{{"b", "c"}}), R"({"verb":"up","peers":["b","c"]})");
   EXPECT_EQ(Serialize(DownRequest{}), R"({"verb":"down","peers":[]})");
+  EXPECT_EQ(Serialize(ReloadRequest{}), R"({"verb":"reload"})");
 }
 
 TEST(RequestTest, ComesBackAsItWas) {
   for (const Request& request :
        {Request(StatusRequest{}), Request(kPing), Request(UpRequest{{"b"}}), Request(UpRequest{}),
-        Request(DownRequest{{"b", "c"}})}) {
+        Request(DownRequest{{"b", "c"}}), Request(ReloadRequest{})}) {
     EXPECT_EQ(ParseRequest(Serialize(request)), request) << Serialize(request);
   }
 }

@@ -125,6 +125,8 @@ void Parser::AddConfigVerbs() {
       AddVerb(*config, "check", "Say whether a configuration is good", Verb::kConfigCheck);
   line_.file = config::kDefaultConfigFile;
   check->add_option("FILE", line_.file, "The file to check")->capture_default_str();
+  AddVerb(*config, "reload", "Let the daemon read its configuration anew and apply it",
+          Verb::kConfigReload);
 }
 
 void Parser::AddStatus() {

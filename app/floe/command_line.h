@@ -18,6 +18,7 @@ enum class Verb : std::uint8_t {
   kKeyPub,
   kKeyPsk,
   kConfigCheck,
+  kConfigReload,
   kStatus,
   kPing,
   kWait,

@@ -28,6 +28,7 @@ struct Streams {
 [[nodiscard]] control::ExitCode RunWait(const CommandLine& line, Streams streams);
 [[nodiscard]] control::ExitCode RunUp(const CommandLine& line, Streams streams);
 [[nodiscard]] control::ExitCode RunDown(const CommandLine& line, Streams streams);
+[[nodiscard]] control::ExitCode RunConfigReload(const CommandLine& line, Streams streams);
 
 /// Runs the verb of `line`.
 [[nodiscard]] control::ExitCode Run(const CommandLine& line, Streams streams);

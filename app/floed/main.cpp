@@ -49,16 +49,20 @@ control::ExitCode Report(const Error& error) {
 }
 
 control::ExitCode Start(const std::string& config_file, const std::string& socket) {
-  auto config = config::LoadConfig(config_file);
+  const daemon::ConfigSource source = [config_file, socket] {
+    auto config = config::LoadConfig(config_file);
+    if (config && !socket.empty()) {
+      config->control_socket = socket;
+    }
+    return config;
+  };
+  auto config = source();
   if (!config) {
     std::fprintf(stderr, "%s\n", ToString(config.error()).c_str());
     return control::ExitCode::kUsage;
   }
-  if (!socket.empty()) {
-    config->control_socket = socket;
-  }
   log::Init(config->log_level);
-  auto runtime = daemon::Runtime::Make(std::move(*config));
+  auto runtime = daemon::Runtime::Make(std::move(*config), source);
   if (!runtime) {
     return Report(runtime.error());
   }

@@ -52,6 +52,8 @@ class ControlServer::Session {
   void HandleData(Bytes bytes);
   void Answer(const control::Request& request);
   void StartPing(const control::PingRequest& request);
+  /// Says so if not.
+  [[nodiscard]] bool MayChange();
   void SetWanted(const std::vector<std::string>& names, bool wanted);
   void HandleTimer();
   void FinishPing();
@@ -106,12 +108,22 @@ void ControlServer::Session::Answer(const control::Request& request) {
     SetWanted(up->peers, true);
   } else if (const auto* down = std::get_if<control::DownRequest>(&request)) {
     SetWanted(down->peers, false);
+  } else if (std::holds_alternative<control::ReloadRequest>(request)) {
+    if (MayChange()) {
+      Send(server_.handlers_.reload());
+    }
   }
 }
 
-void ControlServer::Session::SetWanted(const std::vector<std::string>& names, bool wanted) {
+bool ControlServer::Session::MayChange() {
   if (!may_change_) {
     SendError("only root and the user floed runs as may do that", control::ExitCode::kNotPermitted);
+  }
+  return may_change_;
+}
+
+void ControlServer::Session::SetWanted(const std::vector<std::string>& names, bool wanted) {
+  if (!MayChange()) {
     return;
   }
   std::vector<engine::PeerId> peers;
@@ -124,9 +136,7 @@ void ControlServer::Session::SetWanted(const std::vector<std::string>& names, bo
     peers.push_back(*peer);
   }
   if (names.empty()) {
-    for (engine::PeerId peer = 0; peer < server_.handlers_.peer_count; ++peer) {
-      peers.push_back(peer);
-    }
+    peers = server_.handlers_.peers();
   }
   for (const engine::PeerId peer : peers) {
     server_.handlers_.set_wanted(peer, wanted);
@@ -164,6 +174,12 @@ void ControlServer::Session::HandleTimer() {
   const bool satisfied = ping.request.until_direct && ping.direct;
   if (now >= ping.ends || satisfied || (all_sent && ping.waiting.empty())) {
     FinishPing();
+    return;
+  }
+  if (!server_.handlers_.find_peer(ping.request.peer)) {  // Removed since.
+    SendError("no such peer: " + ping.request.peer, control::ExitCode::kNo);
+    ping_.reset();
+    HandleLines();
     return;
   }
   if (!all_sent && now >= ping.next) {

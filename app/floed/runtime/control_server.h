@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <sys/types.h>
+#include <vector>
 
 #include "app/control/reply.h"
 #include "app/control/request.h"
@@ -35,7 +36,8 @@ class ControlServer {
     std::function<std::optional<engine::PeerId>(const std::string&)> find_peer;
     std::function<std::optional<std::uint16_t>(engine::PeerId)> ping;
     std::function<void(engine::PeerId, bool wanted)> set_wanted;
-    std::size_t peer_count = 0;
+    std::function<std::vector<engine::PeerId>()> peers;  // All of them.
+    std::function<control::Reply()> reload;
   };
 
   /// The loop must outlive it.

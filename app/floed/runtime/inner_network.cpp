@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "app/floed/runtime/interface_settings.h"
 #include "tun/linux_device.h"
 #include "tun/netlink.h"
 #include "tunnel/packet/offload_header.h"
@@ -17,53 +18,12 @@ namespace {
 constexpr std::uint32_t kQueueLength = 128;  // packets
 constexpr int kMaxPackets = 64;              // Before other work has its turn.
 
-/// Refuses routes that would take away a network this machine is in: its LAN, and with it perhaps
-/// the very session somebody is typing in.
-Result<void> CheckRoutes(tun::Netlink& netlink, const config::Config& config) {
-  if (config.allow_overlap) {
-    return {};
-  }
-  const auto routes = netlink.Routes();
-  if (!routes) {
-    return Fail(routes.error());
-  }
-  for (const config::PeerConfig& peer : config.peers) {
-    for (const IpPrefix& prefix : peer.allowed_ips) {
-      for (const tun::Route& route : *routes) {
-        if (route.connected && route.interface != config.tun.name && route.destination.length > 0 &&
-            !route.destination.address.is_link_local() &&
-            !route.destination.address.is_multicast() && route.destination.Overlaps(prefix)) {
-          return Fail(Error{std::make_error_code(std::errc::address_in_use),
-                            "allowed_ips " + ToString(prefix) + " of peer " + peer.name +
-                                " overlap " + ToString(route.destination) + " on " +
-                                route.interface +
-                                "; take another range, or set routing.allow_overlap = true"});
-        }
-      }
-    }
-  }
-  return {};
-}
-
 Result<void> Configure(tun::Netlink& netlink, const tun::LinuxDevice& device,
                        const config::Config& config) {
   if (auto up = netlink.SetUp(device.index(), config.tun.mtu, kQueueLength); !up) {
     return up;
   }
-  for (const config::InterfaceAddress& address : config.node.addresses) {
-    if (auto added = netlink.AddAddress(device.index(), address.ip, address.prefix_length);
-        !added) {
-      return added;
-    }
-  }
-  for (const config::PeerConfig& peer : config.peers) {
-    for (const IpPrefix& prefix : peer.allowed_ips) {
-      if (auto added = netlink.AddRoute(device.index(), prefix); !added) {
-        return added;
-      }
-    }
-  }
-  return {};
+  return AddSettings(netlink, device.index(), config);
 }
 
 }  // namespace

@@ -4,10 +4,10 @@
 #include <ctime>
 #include <iterator>
 
+#include "app/floed/runtime/engine_config.h"
 #include "app/floed/runtime/offload_report.h"
 #include "base/log.h"
 #include "base/uv/sd_notify.h"
-#include "tunnel/cipher.h"
 
 namespace floe::daemon {
 namespace {
@@ -33,63 +33,14 @@ nanoseconds TimeSuspended() {
   return ReadClock(CLOCK_BOOTTIME) - ReadClock(CLOCK_MONOTONIC);
 }
 
-engine::PathPolicy ToPolicy(const config::PathsConfig& paths) {
-  if (paths.relay_only()) {
-    return engine::PathPolicy::kRelayOnly;
-  }
-  return paths.prefer == config::PathPreference::kDirectOnly ? engine::PathPolicy::kDirectOnly
-                                                             : engine::PathPolicy::kAll;
-}
-
-/// The cipher to use, once it has been seen to give the right bytes on this machine.
-const tunnel::Cipher& ChooseCipher() {
-  const tunnel::Cipher& cipher = *tunnel::AllCiphers().front();
-  if (tunnel::AgreesWithReference(cipher)) {
-    return cipher;
-  }
-  log::Warn("cipher {} gives wrong bytes on this machine; using {}", cipher.name(),
-            tunnel::ReferenceCipher().name());
-  return tunnel::ReferenceCipher();
-}
-
-engine::EngineConfig ToEngineConfig(const config::Config& config) {
-  engine::EngineConfig result{
-      .name = config.node.name,
-      .private_key = config.node.private_key.Clone(),
-      .policy = ToPolicy(config.paths),
-      .tell_public_only = config.paths.privacy == config::Privacy::kDefaultRoute,
-      .port_prediction = config.paths.port_prediction,
-      .pcp = config.paths.pcp,
-      .nat_pmp = config.paths.nat_pmp,
-      .cipher = &ChooseCipher()};
-  for (const config::InterfaceAddress& address : config.node.addresses) {
-    result.addresses.push_back(address.ip);
-  }
-  for (const config::RendezvousUrl& url : config.rendezvous) {
-    result.rendezvous.push_back(url.url);
-  }
-  for (const config::PeerConfig& peer : config.peers) {
-    engine::PeerConfig entry{.name = peer.name,
-                             .key = peer.public_key,
-                             .allowed_ips = peer.allowed_ips,
-                             .persistent_keepalive = peer.persistent_keepalive,
-                             .is_static = peer.endpoint.has_value()};
-    if (peer.preshared_key) {
-      entry.preshared_key = peer.preshared_key->Clone();
-    }
-    result.peers.push_back(std::move(entry));
-  }
-  return result;
-}
-
 }  // namespace
 
-Result<std::unique_ptr<Runtime>> Runtime::Make(config::Config config) {
+Result<std::unique_ptr<Runtime>> Runtime::Make(config::Config config, ConfigSource source) {
   auto loop = uv::Loop::Make();
   if (!loop) {
     return floe::Fail(std::move(loop.error()));
   }
-  auto runtime = std::make_unique<Runtime>(std::move(config), std::move(*loop));
+  auto runtime = std::make_unique<Runtime>(std::move(config), std::move(source), std::move(*loop));
   if (auto taken = runtime->TakeMachine(); !taken) {
     return floe::Fail(std::move(taken.error()));
   }
@@ -97,8 +48,11 @@ Result<std::unique_ptr<Runtime>> Runtime::Make(config::Config config) {
   return runtime;
 }
 
-Runtime::Runtime(config::Config config, std::unique_ptr<uv::Loop> loop)
-    : config_(std::move(config)), loop_(std::move(loop)), started_(uv::Loop::Now()) {}
+Runtime::Runtime(config::Config config, ConfigSource source, std::unique_ptr<uv::Loop> loop)
+    : config_(std::move(config)),
+      source_(std::move(source)),
+      loop_(std::move(loop)),
+      started_(uv::Loop::Now()) {}
 
 Runtime::~Runtime() = default;
 
@@ -211,19 +165,34 @@ void Runtime::MakeEngine() {
     engine_->HandleMdns(uv::Loop::Now(), datagram);
     Flush();
   });
-  complained_.assign(config_.rendezvous.size(), false);
   configured_servers_ = std::make_unique<ServerDirectory>(*loop_, [this](engine::Servers servers) {
     servers.lifetime = CredentialLifetime(config_);
     engine_->SetServers(uv::Loop::Now(), std::move(servers));
     Flush();
   });
   for (engine::StreamId id = 0; id < config_.rendezvous.size(); ++id) {
-    offered_servers_.push_back(
-        std::make_unique<ServerDirectory>(*loop_, [this, id](engine::Servers servers) {
-          engine_->SetOfferedServers(uv::Loop::Now(), id, std::move(servers));
-          Flush();
-        }));
+    TakeRendezvous(id, config_.rendezvous[id].text);
   }
+  peer_ids_ = engine_->peer_ids();
+  // What the engine has left out is not there for us either.
+  std::size_t next = 0;
+  std::erase_if(config_.peers, [&](const config::PeerConfig& peer) {
+    const bool there =
+        next < peer_ids_.size() && engine_->peer_config(peer_ids_[next]).key == peer.public_key;
+    next += there ? 1U : 0U;
+    return !there;
+  });
+}
+
+void Runtime::TakeRendezvous(engine::StreamId id, const std::string& text) {
+  rendezvous_ids_.push_back(id);
+  Rendezvous& rendezvous = rendezvous_[id];
+  rendezvous.text = text;
+  rendezvous.offered =
+      std::make_unique<ServerDirectory>(*loop_, [this, id](engine::Servers servers) {
+        engine_->SetOfferedServers(uv::Loop::Now(), id, std::move(servers));
+        Flush();
+      });
 }
 
 control::ExitCode Runtime::Run() {
@@ -237,7 +206,12 @@ control::ExitCode Runtime::Run() {
   ResolveConfigured();
   engine_->Start(now);
   Flush();
-  ResolveEndpoints();
+  for (std::size_t i = 0; i < config_.peers.size(); ++i) {
+    if (config_.peers[i].endpoint) {
+      ResolveEndpoint(peer_ids_[i], *config_.peers[i].endpoint);
+    }
+  }
+  Flush();
   StartControl();
   log::Info("{} is up: {} peers, UDP port {}", config_.node.name, config_.peers.size(),
             underlay_->port());
@@ -296,36 +270,32 @@ void Runtime::StartControl() {
              engine_->SetWanted(uv::Loop::Now(), peer, wanted);
              Flush();
            },
-       .peer_count = config_.peers.size()});
+       .peers = [this] { return peer_ids_; },
+       .reload = [this] { return Reload(); }});
 }
 
-void Runtime::ResolveEndpoints() {
-  for (engine::PeerId id = 0; id < config_.peers.size(); ++id) {
-    const auto& endpoint = config_.peers[id].endpoint;
-    if (!endpoint) {
-      continue;
-    }
-    if (const auto ip = ParseIpAddress(endpoint->host)) {
-      engine_->SetEndpoint(uv::Loop::Now(), id, {{*ip, endpoint->port}});
-      continue;
-    }
-    endpoint_resolvers_.push_back(std::make_unique<uv::Resolver>(*loop_));
-    const auto on_resolved = [this, id](const Result<std::vector<SocketAddress>>& resolved) {
-      if (!resolved) {
-        log::Warn("endpoint of a peer: {}: {}", resolved.error().context,
-                  resolved.error().code.message());
-        return;
-      }
-      engine_->SetEndpoint(uv::Loop::Now(), id, *resolved);
-      Flush();
-    };
-    if (const auto started =
-            endpoint_resolvers_.back()->Start(endpoint->host, endpoint->port, on_resolved);
-        !started) {
-      on_resolved(floe::Fail(started.error()));
-    }
+void Runtime::ResolveEndpoint(engine::PeerId id, const config::HostPort& endpoint) {
+  if (const auto ip = ParseIpAddress(endpoint.host)) {
+    endpoint_resolvers_.erase(id);
+    engine_->SetEndpoint(uv::Loop::Now(), id, {{*ip, endpoint.port}});
+    return;
   }
-  Flush();
+  auto& resolver = endpoint_resolvers_[id];
+  if (resolver == nullptr) {
+    resolver = std::make_unique<uv::Resolver>(*loop_);
+  }
+  const auto on_resolved = [this, id](const Result<std::vector<SocketAddress>>& resolved) {
+    if (!resolved) {
+      log::Warn("endpoint of a peer: {}: {}", resolved.error().context,
+                resolved.error().code.message());
+    }
+    engine_->SetEndpoint(uv::Loop::Now(), id,
+                         resolved ? *resolved : std::vector<SocketAddress>{});
+    Flush();
+  };
+  if (const auto started = resolver->Start(endpoint.host, endpoint.port, on_resolved); !started) {
+    on_resolved(floe::Fail(started.error()));
+  }
 }
 
 void Runtime::HandleTimer() {
@@ -424,7 +394,9 @@ void Runtime::HandleAction(engine::Action action) {
   } else if (const auto* close = std::get_if<engine::CloseStream>(&action)) {
     streams_->Close(*close);
   } else if (const auto* resolve = std::get_if<engine::ResolveServers>(&action)) {
-    offered_servers_[resolve->id]->Resolve(OfferedServers(resolve->welcome));
+    if (const auto found = rendezvous_.find(resolve->id); found != rendezvous_.end()) {
+      found->second.offered->Resolve(OfferedServers(resolve->welcome));
+    }
   } else if (const auto* open_sockets = std::get_if<engine::OpenSockets>(&action)) {
     engine_->SetProbeSockets(uv::Loop::Now(), open_sockets->peer,
                              probe_sockets_->Open(open_sockets->ip, open_sockets->count));
@@ -432,6 +404,12 @@ void Runtime::HandleAction(engine::Action action) {
     probe_sockets_->Close(close_sockets->sockets);
   } else if (std::holds_alternative<engine::RenewServers>(action)) {
     ResolveConfigured();
+  } else if (const auto* endpoint = std::get_if<engine::ResolveEndpoint>(&action)) {
+    const auto place = static_cast<std::size_t>(std::ranges::find(peer_ids_, endpoint->peer) -
+                                                peer_ids_.begin());
+    if (place < peer_ids_.size() && config_.peers[place].endpoint) {
+      ResolveEndpoint(endpoint->peer, *config_.peers[place].endpoint);
+    }
   } else if (const auto* map = std::get_if<engine::MapByUpnp>(&action)) {
     if (config_.paths.upnp) {
       MapByUpnp(map->gateway);
@@ -441,21 +419,27 @@ void Runtime::HandleAction(engine::Action action) {
 
 void Runtime::HandleNotice(const engine::Notice& notice) {
   if (const auto* up = std::get_if<engine::PeerUp>(&notice)) {
-    log::Info("{}: up, {}", config_.peers[up->peer].name, up->relayed ? "relayed" : "direct");
+    log::Info("{}: up, {}", engine_->peer_config(up->peer).name,
+              up->relayed ? "relayed" : "direct");
   } else if (const auto* down = std::get_if<engine::PeerDown>(&notice)) {
-    log::Info("{}: down", config_.peers[down->peer].name);
+    log::Info("{}: down", engine_->peer_config(down->peer).name);
   } else if (const auto* moved = std::get_if<engine::PathMoved>(&notice)) {
-    log::Debug("{}: path {} ({}) <-> {} ({})", config_.peers[moved->peer].name,
+    log::Debug("{}: path {} ({}) <-> {} ({})", engine_->peer_config(moved->peer).name,
                ToString(moved->path.local), ToString(moved->path.local_type),
                ToString(moved->path.remote), ToString(moved->path.remote_type));
   } else if (const auto* connected = std::get_if<engine::RendezvousUp>(&notice)) {
-    complained_[connected->id] = false;
-    log::Info("rendezvous {}: connected", config_.rendezvous[connected->id].text);
-  } else if (const auto* lost = std::get_if<engine::RendezvousDown>(&notice)) {
-    if (!complained_[lost->id] && !stopping_) {
-      log::Warn("rendezvous {}: {}; trying again", config_.rendezvous[lost->id].text, lost->reason);
+    if (const auto found = rendezvous_.find(connected->id); found != rendezvous_.end()) {
+      found->second.complained = false;
+      log::Info("rendezvous {}: connected", found->second.text);
     }
-    complained_[lost->id] = true;
+  } else if (const auto* lost = std::get_if<engine::RendezvousDown>(&notice)) {
+    const auto found = rendezvous_.find(lost->id);
+    if (found == rendezvous_.end()) {
+      return;  // The configuration has it no more.
+    }
+    if (!std::exchange(found->second.complained, true) && !stopping_) {
+      log::Warn("rendezvous {}: {}; trying again", found->second.text, lost->reason);
+    }
   } else if (const auto* refused = std::get_if<ice::RelayRefused>(&notice)) {
     log::Warn("relay {}: refuses us: {} {}; check its user name and password",
               ToString(refused->server), refused->code, refused->reason);
@@ -473,7 +457,7 @@ void Runtime::HandleRelayTrouble(std::string_view reason) {
 
 void Runtime::HandleSignal(int signal) {
   if (signal == SIGHUP) {
-    log::Info("SIGHUP: this version does not reload; restart floed to apply changes");
+    static_cast<void>(Reload());  // It says in the log what has become of it.
     return;
   }
   if (stopping_) {
@@ -501,15 +485,15 @@ std::optional<engine::PeerId> Runtime::FindPeer(const std::string& text) const {
   }
   const auto key = ParsePublicKey(text);
   const auto ip = ParseIpAddress(text);
-  for (engine::PeerId id = 0; id < config_.peers.size(); ++id) {
-    const config::PeerConfig& peer = config_.peers[id];
+  for (std::size_t i = 0; i < config_.peers.size(); ++i) {
+    const config::PeerConfig& peer = config_.peers[i];
     if (key && peer.public_key == *key) {
-      return id;
+      return peer_ids_[i];
     }
     if (ip && std::ranges::any_of(peer.allowed_ips, [&](const IpPrefix& prefix) {
           return prefix.length == ip->bits() && prefix.Contains(*ip);
         })) {
-      return id;
+      return peer_ids_[i];
     }
   }
   return std::nullopt;
@@ -518,6 +502,8 @@ std::optional<engine::PeerId> Runtime::FindPeer(const std::string& text) const {
 ReportContext Runtime::Context() const {
   const TimePoint now = uv::Loop::Now();
   return {.config = config_,
+          .peers = peer_ids_,
+          .rendezvous = rendezvous_ids_,
           .clock = {.at = now,
                     .wall = std::chrono::time_point_cast<std::chrono::milliseconds>(
                         std::chrono::system_clock::now())},

@@ -16,10 +16,12 @@
 
 #include "app/config/config.h"
 #include "app/control/exit_code.h"
+#include "app/control/reply.h"
 #include "app/floed/engine/engine.h"
 #include "app/floed/runtime/control_server.h"
 #include "app/floed/runtime/inner_network.h"
 #include "app/floed/runtime/probe_sockets.h"
+#include "app/floed/runtime/reload_plan.h"
 #include "app/floed/runtime/rendezvous_streams.h"
 #include "app/floed/runtime/server_directory.h"
 #include "app/floed/runtime/status_report.h"
@@ -37,12 +39,16 @@
 
 namespace floe::daemon {
 
+/// Reads the configuration again as it was read at the start.
+using ConfigSource = std::function<Result<config::Config, config::ConfigError>()>;
+
 class Runtime {
  public:
   /// Takes what it needs of the machine, all of it or nothing.
-  [[nodiscard]] static Result<std::unique_ptr<Runtime>> Make(config::Config config);
+  [[nodiscard]] static Result<std::unique_ptr<Runtime>> Make(config::Config config,
+                                                             ConfigSource source);
 
-  Runtime(config::Config config, std::unique_ptr<uv::Loop> loop);
+  Runtime(config::Config config, ConfigSource source, std::unique_ptr<uv::Loop> loop);
   ~Runtime();
 
   Runtime(const Runtime&) = delete;
@@ -52,12 +58,26 @@ class Runtime {
   [[nodiscard]] control::ExitCode Run();
 
  private:
+  struct Rendezvous {
+    std::string text;         // Its URL.
+    bool complained = false;  // That it cannot be reached has been said.
+    std::unique_ptr<ServerDirectory> offered;
+  };
+
   [[nodiscard]] Result<void> TakeMachine();
   void MakeEngine();
   void TellAddresses(TimePoint now);
   void MapByUpnp(const ice::portmap::Gateway& gateway);
   void StartControl();
-  void ResolveEndpoints();
+  void ResolveEndpoint(engine::PeerId id, const config::HostPort& endpoint);
+  void TakeRendezvous(engine::StreamId id, const std::string& text);
+  // runtime_reload.cpp
+  /// Reads the configuration anew and applies it, all of it or nothing; says so in the log too.
+  control::Reply Reload();
+  [[nodiscard]] control::Reply ReadAndApply();
+  void Apply(config::Config after, const ReloadPlan& plan);
+  void ApplyPeers(config::Config& after, const ReloadPlan& plan);
+  void ApplyRendezvous(const config::Config& after, const ReloadPlan& plan);
   /// Drains every output of the engine, then arms the timer. Does nothing inside itself: whoever
   /// gives the engine an input from within a drain is drained by it.
   void Flush();
@@ -78,6 +98,9 @@ class Runtime {
   [[nodiscard]] ReportContext Context() const;
 
   config::Config config_;
+  ConfigSource source_;
+  std::vector<engine::PeerId> peer_ids_;          // Of the peers of config_, in its order.
+  std::vector<engine::StreamId> rendezvous_ids_;  // So of the rendezvous servers.
   std::unique_ptr<uv::Loop> loop_;
   SystemRandom random_;
   TimePoint started_;
@@ -92,11 +115,10 @@ class Runtime {
   std::unique_ptr<ice::TcpFlows> tcp_;
   std::unique_ptr<ice::MdnsSockets> mdns_;  // Opened for the first question.
   std::unique_ptr<ServerDirectory> configured_servers_;
-  std::vector<std::unique_ptr<ServerDirectory>> offered_servers_;  // By StreamId.
-  std::vector<std::unique_ptr<uv::Resolver>> endpoint_resolvers_;
+  std::map<engine::StreamId, Rendezvous> rendezvous_;
+  std::map<engine::PeerId, std::unique_ptr<uv::Resolver>> endpoint_resolvers_;
   std::map<SocketAddress, std::unique_ptr<UpnpMapper>> upnp_;  // By the socket of ours.
   std::unique_ptr<uv::Timer> timer_;
-  std::vector<bool> complained_;  // By StreamId: that it cannot be reached has been said.
   std::set<std::string, std::less<>> relay_troubles_;
   bool flushing_ = false;
   bool stopping_ = false;

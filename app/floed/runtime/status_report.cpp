@@ -62,9 +62,10 @@ std::string WhyRelayed(const engine::Engine& engine, const engine::Link& link) {
   return why;
 }
 
-control::PeerStatus MakePeerStatus(const engine::Engine& engine, engine::PeerId id,
+control::PeerStatus MakePeerStatus(const engine::Engine& engine, std::size_t place,
                                    const ReportContext& context) {
-  const config::PeerConfig& configured = context.config.peers[id];
+  const config::PeerConfig& configured = context.config.peers[place];
+  const engine::PeerId id = context.peers[place];
   const engine::Link& link = engine.link(id);
   const tunnel::PeerStats stats = engine.Stats(id);
   control::PeerStatus peer{.name = configured.name,
@@ -182,9 +183,9 @@ control::Status MakeStatus(const engine::Engine& engine, const ReportContext& co
         .attempts = counters.attempts, .probes = counters.probes, .found = counters.found};
   }
   bool any_connected = context.config.rendezvous.empty();
-  for (engine::StreamId id = 0; id < context.config.rendezvous.size(); ++id) {
-    const signaling::Client& client = engine.rendezvous(id);
-    control::RendezvousStatus rendezvous{.url = context.config.rendezvous[id].text};
+  for (std::size_t place = 0; place < context.rendezvous.size(); ++place) {
+    const signaling::Client& client = engine.rendezvous(context.rendezvous[place]);
+    control::RendezvousStatus rendezvous{.url = context.config.rendezvous[place].text};
     switch (client.state()) {
       case State::kLoggedIn:
         rendezvous.state = control::ServerState::kConnected;
@@ -206,8 +207,8 @@ control::Status MakeStatus(const engine::Engine& engine, const ReportContext& co
     }
     status.rendezvous.push_back(std::move(rendezvous));
   }
-  for (engine::PeerId id = 0; id < context.config.peers.size(); ++id) {
-    status.peers.push_back(MakePeerStatus(engine, id, context));
+  for (std::size_t place = 0; place < context.peers.size(); ++place) {
+    status.peers.push_back(MakePeerStatus(engine, place, context));
   }
   if (!any_connected) {
     status.health.emplace_back(

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "app/config/config.h"
@@ -22,6 +23,8 @@ struct WallClock {
 
 struct ReportContext {
   const config::Config& config;
+  const std::vector<engine::PeerId>& peers;         // Of those of `config`, in its order.
+  const std::vector<engine::StreamId>& rendezvous;  // Likewise.
   WallClock clock;
   TimePoint now;
   TimePoint started;

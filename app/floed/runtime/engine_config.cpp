@@ -1,0 +1,72 @@
+#include "app/floed/runtime/engine_config.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "tunnel/cipher.h"
+
+namespace floe::daemon {
+namespace {
+
+engine::PathPolicy ToPolicy(const config::PathsConfig& paths) {
+  if (paths.relay_only()) {
+    return engine::PathPolicy::kRelayOnly;
+  }
+  return paths.prefer == config::PathPreference::kDirectOnly ? engine::PathPolicy::kDirectOnly
+                                                             : engine::PathPolicy::kAll;
+}
+
+/// The cipher to use, once it has been seen to give the right bytes on this machine.
+const tunnel::Cipher& ChooseCipher() {
+  const tunnel::Cipher& cipher = *tunnel::AllCiphers().front();
+  if (tunnel::AgreesWithReference(cipher)) {
+    return cipher;
+  }
+  log::Warn("cipher {} gives wrong bytes on this machine; using {}", cipher.name(),
+            tunnel::ReferenceCipher().name());
+  return tunnel::ReferenceCipher();
+}
+
+}  // namespace
+
+engine::PeerConfig ToEnginePeer(const config::PeerConfig& peer) {
+  engine::PeerConfig result{.name = peer.name,
+                            .key = peer.public_key,
+                            .allowed_ips = peer.allowed_ips,
+                            .persistent_keepalive = peer.persistent_keepalive,
+                            .is_static = peer.endpoint.has_value()};
+  if (peer.preshared_key) {
+    result.preshared_key = peer.preshared_key->Clone();
+  }
+  return result;
+}
+
+std::vector<IpAddress> ToEngineAddresses(const config::Config& config) {
+  std::vector<IpAddress> addresses;
+  for (const config::InterfaceAddress& address : config.node.addresses) {
+    addresses.push_back(address.ip);
+  }
+  return addresses;
+}
+
+engine::EngineConfig ToEngineConfig(const config::Config& config) {
+  engine::EngineConfig result{
+      .name = config.node.name,
+      .private_key = config.node.private_key.Clone(),
+      .addresses = ToEngineAddresses(config),
+      .policy = ToPolicy(config.paths),
+      .tell_public_only = config.paths.privacy == config::Privacy::kDefaultRoute,
+      .port_prediction = config.paths.port_prediction,
+      .pcp = config.paths.pcp,
+      .nat_pmp = config.paths.nat_pmp,
+      .cipher = &ChooseCipher()};
+  for (const config::RendezvousUrl& url : config.rendezvous) {
+    result.rendezvous.push_back(url.url);
+  }
+  for (const config::PeerConfig& peer : config.peers) {
+    result.peers.push_back(ToEnginePeer(peer));
+  }
+  return result;
+}
+
+}  // namespace floe::daemon
