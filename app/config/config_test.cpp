@@ -436,10 +436,16 @@ TEST_F(ConfigTest, RefusesAPeerThatCoversADerivedAddress) {
                 "10:16: peer.allowed_ips: fd66:6c6f:6500:6000::/52 overlaps ");
 }
 
-TEST_F(ConfigTest, RefusesAPeerThatCoversOurAddress) {
+TEST_F(ConfigTest, RefusesAPeerThatHasOurAddress) {
   const std::string own = "addresses = [\"10.71.0.1/24\"]\n";
-  ExpectRefused(kNode + own + PeerTable("b", kBobPublic, "allowed_ips = [\"10.71.0.0/24\"]\n"),
-                "8:16: peer.allowed_ips: 10.71.0.0/24 covers this node's own address 10.71.0.1; ");
+  ExpectRefused(kNode + own + PeerTable("b", kBobPublic, "allowed_ips = [\"10.71.0.1/32\"]\n"),
+                "8:16: peer.allowed_ips: 10.71.0.1 is this node's own address; ");
+}
+
+TEST_F(ConfigTest, TakesAHubWithTheNetworkOfAllBehindIt) {
+  const std::string own = "addresses = [\"10.71.0.1/24\"]\n";
+  EXPECT_TRUE(Parse(kNode + own + PeerTable("b", kBobPublic, "allowed_ips = [\"10.71.0.0/24\"]\n"))
+                  .has_value());
 }
 
 TEST_F(ConfigTest, RefusesAnEndpointThatIsNone) {

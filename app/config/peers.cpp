@@ -124,12 +124,12 @@ void PeerReader::ReadPublicKey(const Section& section, PeerConfig& peer) const {
 void PeerReader::CheckPrefix(const Section& section, Position position,
                              const IpPrefix& prefix) const {
   for (const InterfaceAddress& own : node_.addresses) {
-    // Everything (0.0.0.0/0, ::/0) is how a gateway is written, and our addresses stay ours there.
-    if (prefix.length != 0 && prefix.Contains(own.ip)) {
-      section.Refuse(
-          position, "allowed_ips",
-          fmt::format("{} covers this node's own address {}", ToString(prefix), ToString(own.ip)),
-          "write only what is behind that peer");
+    // A network with our address in it is how a gateway is written (0.0.0.0/0) or a hub (the
+    // network of all), and our address stays ours there: the kernel looks for its own first.
+    if (prefix.length == prefix.address.bits() && prefix.Contains(own.ip)) {
+      section.Refuse(position, "allowed_ips",
+                     fmt::format("{} is this node's own address", ToString(own.ip)),
+                     "write what is behind that peer");
     }
   }
   for (const PeerConfig& other : peers_) {

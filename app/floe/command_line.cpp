@@ -38,6 +38,7 @@ class Parser {
   CLI::App* AddVerb(CLI::App& parent, const char* name, const char* help, Verb verb);
   void AddKeyVerbs();
   void AddConfigVerbs();
+  void AddImportVerbs();
   void AddStatus();
   void AddPing();
   void AddWait();
@@ -86,6 +87,7 @@ Parser::Parser() {
   AddPing();
   AddWait();
   AddConfigVerbs();
+  AddImportVerbs();
   AddKeyVerbs();
   AddJson(*AddVerb(app_, "version", "Print the version", Verb::kVersion));
 }
@@ -127,6 +129,19 @@ void Parser::AddConfigVerbs() {
   check->add_option("FILE", line_.file, "The file to check")->capture_default_str();
   AddVerb(*config, "reload", "Let the daemon read its configuration anew and apply it",
           Verb::kConfigReload);
+}
+
+void Parser::AddImportVerbs() {
+  CLI::App* const import = app_.add_subcommand("import", "Take over the settings of others");
+  import->require_subcommand(1);
+  import->fallthrough();
+  CLI::App* const wg = AddVerb(
+      *import, "wg", "Turn a file for wg-quick into floe.toml and its key files", Verb::kImportWg);
+  wg->add_option("FILE", line_.file, "The file for wg-quick")->required();
+  line_.output_file = "floe.toml";
+  wg->add_option("-o,--output", line_.output_file, "The configuration to write; keys go beside it")
+      ->capture_default_str();
+  wg->add_flag("--force", line_.force, "Overwrite what is there");
 }
 
 void Parser::AddStatus() {

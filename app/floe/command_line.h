@@ -19,6 +19,7 @@ enum class Verb : std::uint8_t {
   kKeyPsk,
   kConfigCheck,
   kConfigReload,
+  kImportWg,
   kStatus,
   kPing,
   kWait,
@@ -47,7 +48,9 @@ struct CommandLine {
   Verb verb = Verb::kStatus;
   std::string socket;
   Output output = Output::kText;
-  std::string file;                // config check
+  std::string file;                // config check, import wg
+  std::string output_file;         // import wg
+  bool force = false;              // import wg
   std::vector<std::string> peers;  // status, up, down; ping has one
   bool detail = false;             // status
   bool watch = false;              // status

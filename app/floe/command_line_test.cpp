@@ -53,6 +53,7 @@ TEST(CommandLineTest, KnowsEveryVerbAndAlias) {
   EXPECT_EQ(Accept({"genpsk"}).verb, Verb::kKeyPsk);
   EXPECT_EQ(Accept({"config", "check"}).verb, Verb::kConfigCheck);
   EXPECT_EQ(Accept({"config", "reload"}).verb, Verb::kConfigReload);
+  EXPECT_EQ(Accept({"import", "wg", "wg0.conf"}).verb, Verb::kImportWg);
   EXPECT_EQ(Accept({"status"}).verb, Verb::kStatus);
   EXPECT_EQ(Accept({"ping", "b"}).verb, Verb::kPing);
   EXPECT_EQ(Accept({"wait"}).verb, Verb::kWait);

@@ -29,6 +29,8 @@ ExitCode Run(const CommandLine& line, Streams streams) {
       return RunConfigCheck(line, streams);
     case Verb::kConfigReload:
       return RunConfigReload(line, streams);
+    case Verb::kImportWg:
+      return RunImportWg(line, streams);
     case Verb::kStatus:
       return RunStatus(line, streams);
     case Verb::kPing:
