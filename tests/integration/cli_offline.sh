@@ -92,6 +92,36 @@ expect 2 "$floe" config check none.toml
 says err '^none.toml: cannot be read: '
 grep -qF -e "$(<a.key)" out err && fail 'an error repeats the private key'
 
+# Files for wg-quick become configurations that floed takes.
+mkdir wg
+{
+  printf '[Interface]\nAddress = 10.0.0.2/24\nPrivateKey = %s\nPostUp = echo %%i\n\n' "$(<a.key)"
+  printf '# nas\n[Peer]\nPublicKey = %s\nPresharedKey = %s\n' "$(<b.pub)" "$(<psk)"
+  printf 'AllowedIPs = 10.0.0.0/24\nEndpoint = 192.0.2.1:51820\nPersistentKeepalive = 25\n'
+} >wg0.conf
+expect 0 "$floe" import wg wg0.conf -o wg/floe.toml
+says out '^wg/floe.toml: 1 peer$'
+says err '^wg0.conf:4: PostUp is left out'
+expect 0 "$floe" config check wg/floe.toml
+cmp a.key wg/floe.key || fail 'another private key was written'
+cmp psk wg/nas.psk || fail 'another preshared key was written'
+[[ $(stat -c %a wg/floe.key wg/nas.psk | sort -u) == 600 ]] || fail 'others may read the keys'
+grep -qFf a.key -e "$(<psk)" wg/floe.toml && fail 'a secret is in floe.toml'
+[[ $(ls -A wg | wc -l) == 3 ]] || fail "there is more than was to be written: $(ls -A wg)"
+expect 1 "$floe" import wg wg0.conf -o wg/floe.toml
+says err 'floe.key is there already; --force'
+expect 0 "$floe" import wg wg0.conf -o wg/floe.toml --force
+rm -r wg && mkdir wg
+sed 's/^Endpoint = .*/Endpoint = nowhere/' wg0.conf >bad.conf
+expect 2 "$floe" import wg bad.conf -o wg/floe.toml
+says err '^bad.conf:11:1: Peer.Endpoint: '
+sed 's/^AllowedIPs = .*/AllowedIPs = 10.0.0.2/' wg0.conf >bad.conf
+expect 2 "$floe" import wg bad.conf -o wg/floe.toml
+says err "^bad.conf: peer.allowed_ips: 10.0.0.2 is this node's own address"
+[[ -z $(ls -A wg) ]] || fail "a bad file has left something: $(ls -A wg)"
+expect 2 "$floe" import wg none.conf -o wg/floe.toml
+says err 'none.conf: cannot be read'
+
 # The rest.
 expect 0 "$floe" version
 says out '^floe [0-9]+\.[0-9]+\.[0-9]+$'
