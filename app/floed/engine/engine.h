@@ -206,6 +206,7 @@ class Engine {
   /// What the endpoint of a static peer stands for, the preferred address first; none if that could
   /// not be found out. It is not asked for at the start, but by ResolveEndpoint from then on.
   void SetEndpoint(TimePoint now, PeerId peer, std::vector<SocketAddress> addresses);
+
   /// Another endpoint is configured: where the device was heard until now means nothing.
   void ForgetEndpoint(PeerId peer) { peers_[peer]->endpoint = {}; }
 

@@ -289,8 +289,7 @@ void Runtime::ResolveEndpoint(engine::PeerId id, const config::HostPort& endpoin
       log::Warn("endpoint of a peer: {}: {}", resolved.error().context,
                 resolved.error().code.message());
     }
-    engine_->SetEndpoint(uv::Loop::Now(), id,
-                         resolved ? *resolved : std::vector<SocketAddress>{});
+    engine_->SetEndpoint(uv::Loop::Now(), id, resolved ? *resolved : std::vector<SocketAddress>{});
     Flush();
   };
   if (const auto started = resolver->Start(endpoint.host, endpoint.port, on_resolved); !started) {
@@ -405,8 +404,8 @@ void Runtime::HandleAction(engine::Action action) {
   } else if (std::holds_alternative<engine::RenewServers>(action)) {
     ResolveConfigured();
   } else if (const auto* endpoint = std::get_if<engine::ResolveEndpoint>(&action)) {
-    const auto place = static_cast<std::size_t>(std::ranges::find(peer_ids_, endpoint->peer) -
-                                                peer_ids_.begin());
+    const auto place =
+        static_cast<std::size_t>(std::ranges::find(peer_ids_, endpoint->peer) - peer_ids_.begin());
     if (place < peer_ids_.size() && config_.peers[place].endpoint) {
       ResolveEndpoint(endpoint->peer, *config_.peers[place].endpoint);
     }

@@ -96,6 +96,7 @@ void Runtime::ApplyPeers(config::Config& after, const ReloadPlan& plan) {
     if (!peer.endpoint) {
       endpoint_resolvers_.erase(id);
     } else if (peer.endpoint != config_.peers[before].endpoint) {
+      engine_->ForgetEndpoint(id);
       ResolveEndpoint(id, *peer.endpoint);
     }
   }
