@@ -56,6 +56,7 @@ class ConfigReader {
   void ReadRelayCredentials(const Section& section, RelayConfig& relay) const;
   void ReadPaths(PathsConfig& paths) const;
   void ReadTun(Config& config) const;
+  void ReadTunnel(TunnelConfig& tunnel) const;
   void ReadRest(Config& config) const;
 
   const Value& root_;
@@ -134,8 +135,8 @@ const std::vector<Value>& ConfigReader::Tables(std::string_view name) const {
 
 Config ConfigReader::Read() {
   const Section top(root_, {1, 1}, "",
-                    {"schema", "node", "rendezvous", "stun", "relay", "paths", "tun", "peer",
-                     "control", "log", "routing"},
+                    {"schema", "node", "rendezvous", "stun", "relay", "paths", "tun", "tunnel",
+                     "peer", "control", "log", "routing"},
                     errors_);
   static_cast<void>(top.Integer("schema", {kSchema, kSchema}));
   Config config;
@@ -143,6 +144,7 @@ Config ConfigReader::Read() {
   ReadServers(config);
   ReadPaths(config.paths);
   ReadTun(config);
+  ReadTunnel(config.tunnel);
   ReadRest(config);
   config.peers = ReadPeers(Tables("peer"), config.node, directory_, errors_);
   return config;
@@ -378,6 +380,17 @@ void ConfigReader::ReadTun(Config& config) const {
                    "write 1280 or more, which IPv6 needs");
   }
   config.tun.mtu = static_cast<std::uint16_t>(mtu.value_or(kDefaultMtu));
+}
+
+void ConfigReader::ReadTunnel(TunnelConfig& tunnel) const {
+  static constexpr std::array<std::pair<std::string_view, CipherChoice>, 4> kWords = {{
+      {"padded", CipherChoice::kPadded},
+      {"openssl", CipherChoice::kOpenSsl},
+      {"libsodium", CipherChoice::kReference},
+      {"fastest", CipherChoice::kFastest},
+  }};
+  tunnel.crypto =
+      ReadWord(Table("tunnel", {"crypto"}), "crypto", kWords).value_or(CipherChoice::kPadded);
 }
 
 void ConfigReader::ReadRest(Config& config) const {

@@ -105,6 +105,15 @@ struct TunConfig {
   bool operator==(const TunConfig&) const = default;
 };
 
+/// Which make of the cipher packets are sealed with.
+enum class CipherChoice : std::uint8_t { kPadded, kOpenSsl, kReference, kFastest };
+
+struct TunnelConfig {
+  CipherChoice crypto = CipherChoice::kPadded;
+
+  bool operator==(const TunnelConfig&) const = default;
+};
+
 struct PeerConfig {
   std::string name;
   PublicKey public_key;
@@ -123,6 +132,7 @@ struct Config {
   std::vector<RelayConfig> relays;
   PathsConfig paths;
   TunConfig tun;
+  TunnelConfig tunnel;
   std::vector<PeerConfig> peers;
   std::filesystem::path control_socket = kDefaultControlSocket;
   log::Level log_level = log::Level::kInfo;

@@ -448,6 +448,13 @@ TEST_F(ConfigTest, TakesAHubWithTheNetworkOfAllBehindIt) {
                   .has_value());
 }
 
+TEST_F(ConfigTest, ChoosesACipher) {
+  EXPECT_EQ(Parse(kNode)->tunnel.crypto, CipherChoice::kPadded);
+  EXPECT_EQ(Parse(kNode + std::string("[tunnel]\ncrypto = \"fastest\"\n"))->tunnel.crypto,
+            CipherChoice::kFastest);
+  ExpectRefused(kNode + std::string("[tunnel]\ncrypto = \"rot13\"\n"), "5:10: tunnel.crypto: ");
+}
+
 TEST_F(ConfigTest, RefusesAnEndpointThatIsNone) {
   for (const char* endpoint : {"host", "host:0", "host:70000"}) {
     ExpectRefused(

@@ -172,7 +172,8 @@ std::string TunnelDetail(const TunnelStatus& tunnel) {
   for (const DropStatus& drop : tunnel.drops) {
     dropped += fmt::format("{}{} {}", dropped.empty() ? "" : ", ", drop.count, drop.reason);
   }
-  return (on.empty() ? "" : fmt::format("  offloads: {}\n", on)) + off +
+  return (tunnel.cipher.empty() ? "" : fmt::format("  cipher: {}\n", tunnel.cipher)) +
+         (on.empty() ? "" : fmt::format("  offloads: {}\n", on)) + off +
          (dropped.empty() ? "" : fmt::format("  dropped: {}\n", dropped));
 }
 

@@ -37,6 +37,7 @@ TEST(RenderStatusTest, WritesAParagraphForEachPeer) {
   nat: mapping endpoint-independent, filtering unknown
   port mapping: 203.0.113.1:41820 by pcp
   rendezvous: wss://rv.example.net connected
+  cipher: OpenSSL
   offloads: tso
   offload udp-gro: off, the kernel refuses it
   dropped: 3 replayed_transport, 1 unroutable_packet

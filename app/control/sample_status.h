@@ -87,6 +87,7 @@ inline Status SampleStatus() {
                                     ParseSocketAddress("203.0.113.1:41820")}},
                  .port_prediction = PortPredictionStatus{.attempts = 2, .probes = 1282, .found = 1},
                  .since = kNow - std::chrono::hours(75)};
+  status.tunnel.cipher = "OpenSSL";
   status.tunnel.offloads = {{"tso", std::nullopt}, {"udp-gro", "the kernel refuses it"}};
   status.tunnel.drops = {{"replayed_transport", 3}, {"unroutable_packet", 1}};
   status.rendezvous = {{"wss://rv.example.net", ServerState::kConnected, 21.0}};

@@ -103,7 +103,8 @@ Json TunnelJson(const TunnelStatus& tunnel) {
   for (const DropStatus& drop : tunnel.drops) {
     drops[drop.reason] = drop.count;
   }
-  return {{"offloads", std::move(offloads)}, {"drops", std::move(drops)}};
+  return {
+      {"cipher", tunnel.cipher}, {"offloads", std::move(offloads)}, {"drops", std::move(drops)}};
 }
 
 Json PathJson(const PathStatus& path) {
@@ -219,6 +220,7 @@ bool ReadNode(const nlohmann::json& object, NodeStatus& node) {
 
 bool ReadTunnel(const nlohmann::json& object, TunnelStatus& tunnel) {
   JsonFields fields(object);
+  tunnel.cipher = fields.MaybeString("cipher").value_or("");
   const nlohmann::json* const drops = fields.MaybeObject("drops");
   if (drops != nullptr) {
     JsonFields counts(*drops);

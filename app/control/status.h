@@ -135,6 +135,7 @@ struct DropStatus {
 
 /// The packet path.
 struct TunnelStatus {
+  std::string cipher;  // Whose make: "OpenSSL".
   std::vector<OffloadStatus> offloads;
   std::vector<DropStatus> drops;
 

@@ -20,7 +20,7 @@ constexpr const char* kGolden =
     R"("external":"203.0.113.1:41820"}],)"
     R"("port_prediction":{"attempts":2,"probes":1282,"found":1},)"
     R"("since":"2026-11-20T04:20:17.123Z"},)"
-    R"("tunnel":{"offloads":{"tso":{"on":true,"reason":null},)"
+    R"("tunnel":{"cipher":"OpenSSL","offloads":{"tso":{"on":true,"reason":null},)"
     R"("udp-gro":{"on":false,"reason":"the kernel refuses it"}},)"
     R"("drops":{"replayed_transport":3,"unroutable_packet":1}},)"
     R"("rendezvous":[{"url":"wss://rv.example.net","state":"connected","rtt_ms":21.0}],)"

@@ -2,8 +2,7 @@
 
 #include <utility>
 
-#include "base/log.h"
-#include "tunnel/cipher.h"
+#include "app/floed/runtime/cipher_choice.h"
 
 namespace floe::daemon {
 namespace {
@@ -14,17 +13,6 @@ engine::PathPolicy ToPolicy(const config::PathsConfig& paths) {
   }
   return paths.prefer == config::PathPreference::kDirectOnly ? engine::PathPolicy::kDirectOnly
                                                              : engine::PathPolicy::kAll;
-}
-
-/// The cipher to use, once it has been seen to give the right bytes on this machine.
-const tunnel::Cipher& ChooseCipher() {
-  const tunnel::Cipher& cipher = *tunnel::AllCiphers().front();
-  if (tunnel::AgreesWithReference(cipher)) {
-    return cipher;
-  }
-  log::Warn("cipher {} gives wrong bytes on this machine; using {}", cipher.name(),
-            tunnel::ReferenceCipher().name());
-  return tunnel::ReferenceCipher();
 }
 
 }  // namespace
@@ -59,7 +47,7 @@ engine::EngineConfig ToEngineConfig(const config::Config& config) {
       .port_prediction = config.paths.port_prediction,
       .pcp = config.paths.pcp,
       .nat_pmp = config.paths.nat_pmp,
-      .cipher = &ChooseCipher()};
+      .cipher = &ChooseCipher(config.tunnel.crypto)};
   for (const config::RendezvousUrl& url : config.rendezvous) {
     result.rendezvous.push_back(url.url);
   }

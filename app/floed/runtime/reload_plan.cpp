@@ -92,6 +92,7 @@ ReloadPlan MakeReloadPlan(const config::Config& before, const config::Config& af
   fixed(before.node.fwmark == after.node.fwmark, "node.fwmark");
   fixed(before.paths == after.paths, "[paths]");
   fixed(before.tun == after.tun, "[tun]");
+  fixed(before.tunnel == after.tunnel, "[tunnel]");
   fixed(before.control_socket == after.control_socket, "control.socket");
 
   const auto setting = [&plan](bool same, const char* key) {

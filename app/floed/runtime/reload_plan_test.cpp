@@ -113,6 +113,8 @@ TEST(ReloadPlanTest, NamesWhatNeedsARestart) {
   EXPECT_THAT(fixed([](auto& config) { config.node.fwmark = 1; }), ElementsAre("node.fwmark"));
   EXPECT_THAT(fixed([](auto& config) { config.paths.upnp = false; }), ElementsAre("[paths]"));
   EXPECT_THAT(fixed([](auto& config) { config.tun.name = "floe1"; }), ElementsAre("[tun]"));
+  EXPECT_THAT(fixed([](auto& config) { config.tunnel.crypto = config::CipherChoice::kFastest; }),
+              ElementsAre("[tunnel]"));
   EXPECT_THAT(fixed([](auto& config) { config.control_socket = "/x"; }),
               ElementsAre("control.socket"));
 }

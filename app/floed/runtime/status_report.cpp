@@ -161,7 +161,8 @@ control::Status MakeStatus(const engine::Engine& engine, const ReportContext& co
                  .listen_port = context.listen_port,
                  .nat = ToControl(engine.gatherer().nat()),
                  .since = context.clock.At(context.started)};
-  status.tunnel = {.offloads = context.offloads,
+  status.tunnel = {.cipher = std::string(engine.config().cipher->name()),
+                   .offloads = context.offloads,
                    .drops = ReportDrops(engine.tunnel_counters(), engine.counters())};
   for (const config::InterfaceAddress& address : context.config.node.addresses) {
     status.node.addresses.push_back(address.ip);
