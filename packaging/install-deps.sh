@@ -34,6 +34,7 @@ test=(
   libgtest-dev libgmock-dev libbenchmark-dev librapidcheck-dev
   clang-format-19                # the check of the formatting
   wireguard-go wireguard-tools   # the other implementation that floe must understand
+  tshark                         # reads its packets, given the keys
   libnice-dev libglib2.0-dev python3-aioice # and other ICE agents
   golang-go golang-github-pion-ice.v2-dev chromium
   git                            # which files are ours

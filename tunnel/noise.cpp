@@ -107,10 +107,10 @@ std::optional<Tai64n> Responder::ReadTimestamp(const RemoteIdentity& remote,
 std::optional<TransportKeys> Responder::WriteResponse(
     const RemoteIdentity& remote, const InitiationView& message, std::uint32_t sender,
     RandomSource& random, std::span<std::uint8_t, response::kSize> out) {
-  const PrivateKey own_ephemeral = GeneratePrivateKey(random);
-  const PublicKey ephemeral = DerivePublicKey(own_ephemeral);
-  const auto ephemeral_ephemeral = DiffieHellman(own_ephemeral, message.ephemeral());
-  const auto ephemeral_static = DiffieHellman(own_ephemeral, remote.public_key());
+  ephemeral_ = GeneratePrivateKey(random);
+  const PublicKey ephemeral = DerivePublicKey(ephemeral_);
+  const auto ephemeral_ephemeral = DiffieHellman(ephemeral_, message.ephemeral());
+  const auto ephemeral_static = DiffieHellman(ephemeral_, remote.public_key());
   if (!ephemeral_ephemeral || !ephemeral_static) {
     return std::nullopt;
   }

@@ -40,6 +40,8 @@ class Initiator {
                                                           const RemoteIdentity& remote,
                                                           const ResponseView& message) const;
 
+  [[nodiscard]] const PrivateKey& ephemeral() const { return ephemeral_; }
+
  private:
   PrivateKey ephemeral_;
   SymmetricState state_;
@@ -67,9 +69,13 @@ class Responder {
       const RemoteIdentity& remote, const InitiationView& message, std::uint32_t sender,
       RandomSource& random, std::span<std::uint8_t, response::kSize> out);
 
+  /// After WriteResponse.
+  [[nodiscard]] const PrivateKey& ephemeral() const { return ephemeral_; }
+
  private:
   explicit Responder(SymmetricState state) : state_(std::move(state)) {}
 
+  PrivateKey ephemeral_;
   SymmetricState state_;
   PublicKey initiator_;
 };

@@ -64,6 +64,7 @@ bool Peer::HandleInitiation(TimePoint now, Responder& responder, const Initiatio
     ++context_.counters.bad_handshake;
     return false;
   }
+  TellKeyLog(responder.ephemeral());
   timestamp_accepted_ = *timestamp;
   initiation_accepted_ = now;
   RespondTo(now, message, bytes, std::move(index), std::move(*keys));
@@ -259,10 +260,17 @@ void Peer::SendInitiation(TimePoint now) {
                          std::span<std::uint8_t, initiation::kSize>(message)),
       .sent = now,
   });
+  TellKeyLog(pending_.back().noise.ephemeral());
   initiation_sent_ = now;
   timers_.HandleInitiationSent(now, Jitter());
   cookie_.WriteMac2(now, message);
   Emit(now, std::move(message), kHandshakeTos);
+}
+
+void Peer::TellKeyLog(const PrivateKey& ephemeral) const {
+  if (context_.key_log != nullptr) {
+    context_.key_log->NoteHandshake(context_.local, remote_, ephemeral);
+  }
 }
 
 void Peer::CompleteHandshake(TimePoint now) {

@@ -19,6 +19,7 @@
 #include "tunnel/counters.h"
 #include "tunnel/identity.h"
 #include "tunnel/index_table.h"
+#include "tunnel/key_log.h"
 #include "tunnel/messages.h"
 #include "tunnel/noise.h"
 #include "tunnel/outbox.h"
@@ -42,6 +43,7 @@ struct PeerContext {
   Sealer sealer;
   TimePoint start;
   std::chrono::nanoseconds unix_start;  // Unix time at `start`.
+  KeyLog* key_log = nullptr;            // Null: nobody asks.
 };
 
 class Peer {
@@ -101,6 +103,7 @@ class Peer {
                  const std::array<std::uint8_t, response::kSize>& bytes, IndexTable::Lease index,
                  TransportKeys keys);
   void CompleteHandshake(TimePoint now);
+  void TellKeyLog(const PrivateKey& ephemeral) const;
   void GiveUp();
   void Handle(TimePoint now, Timers::Expiry expiry);
 

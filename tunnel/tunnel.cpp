@@ -45,6 +45,10 @@ Tunnel::Tunnel(TimePoint now, PrivateKey key, std::chrono::nanoseconds unix_time
 
 Tunnel::~Tunnel() = default;
 
+void Tunnel::SetKeyLog(KeyLog* key_log) {
+  context_->key_log = key_log;
+}
+
 bool Tunnel::AddPeer(TimePoint now, PeerId id, PeerConfig config) {
   if (by_id_.size() == kMaxPeers || by_id_.contains(id) || by_key_.contains(config.public_key)) {
     return false;

@@ -33,6 +33,7 @@
 
 namespace floe::tunnel {
 
+class KeyLog;
 class Peer;
 struct PeerContext;
 
@@ -47,6 +48,9 @@ class Tunnel {
 
   Tunnel(const Tunnel&) = delete;
   Tunnel& operator=(const Tunnel&) = delete;
+
+  /// Null, as at first: none. Else it outlives the tunnel.
+  void SetKeyLog(KeyLog* key_log);
 
   [[nodiscard]] const PublicKey& public_key() const { return local_.public_key(); }
 

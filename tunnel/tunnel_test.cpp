@@ -5,6 +5,7 @@
 
 #include "tests/support/tunnel_pair.h"
 #include "tunnel/constants.h"
+#include "tunnel/key_log.h"
 #include "tunnel/messages.h"
 #include "tunnel/noise.h"
 
@@ -455,6 +456,41 @@ TEST(TunnelTest, AnotherKeepaliveIntervalCountsFromItsChange) {
   pair.a().SetPersistentKeepalive(pair.now(), kPeer, seconds(0));
   pair.RunFor(seconds(50));
   EXPECT_EQ(pair.sent().size(), sent + 1);
+}
+
+/// Keeps the public halves of what it is told.
+class KeptKeys final : public KeyLog {
+ public:
+  void NoteHandshake(const LocalIdentity& local, const RemoteIdentity& remote,
+                     const PrivateKey& ephemeral) override {
+    EXPECT_EQ(DerivePublicKey(local.private_key()), local.public_key());
+    peer = remote.public_key();
+    ephemerals.push_back(DerivePublicKey(ephemeral));
+  }
+
+  PublicKey peer;
+  std::vector<PublicKey> ephemerals;
+};
+
+TEST(TunnelTest, TellsTheKeysOfItsHandshakesToWhoAsks) {
+  TunnelPair pair;
+  KeptKeys a;
+  KeptKeys b;
+  pair.a().SetKeyLog(&a);
+  pair.b().SetKeyLog(&b);
+
+  pair.Connect();
+
+  const auto in = [&](TunnelPair::Side side, std::uint8_t type, std::size_t offset) {
+    PublicKey key;
+    std::ranges::copy(Bytes(pair.LastSent(side, type)).subspan(offset, kKeySize),
+                      key.bytes.begin());
+    return key;
+  };
+  EXPECT_THAT(a.ephemerals, ElementsAre(in(kA, 1, 8)));   // Section 5.4.2
+  EXPECT_THAT(b.ephemerals, ElementsAre(in(kB, 2, 12)));  // Section 5.4.3
+  EXPECT_EQ(a.peer, pair.b().public_key());
+  EXPECT_EQ(b.peer, pair.a().public_key());
 }
 
 TEST(TunnelTest, APlaceThatIsFreeIsUsedAgain) {

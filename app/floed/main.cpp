@@ -10,6 +10,7 @@
 
 #include "app/config/config.h"
 #include "app/control/exit_code.h"
+#include "app/floed/runtime/key_log_file.h"
 #include "app/floed/runtime/runtime.h"
 #include "base/log.h"
 
@@ -48,7 +49,17 @@ control::ExitCode Report(const Error& error) {
   return permission ? control::ExitCode::kNotPermitted : control::ExitCode::kNo;
 }
 
-control::ExitCode Start(const std::string& config_file, const std::string& socket) {
+/// Null if `path` is empty.
+Result<std::unique_ptr<daemon::KeyLogFile>, config::FileProblem> OpenKeyLog(
+    const std::string& path) {
+  if (path.empty()) {
+    return nullptr;
+  }
+  return daemon::KeyLogFile::Open(path);
+}
+
+control::ExitCode Start(const std::string& config_file, const std::string& socket,
+                        const std::string& key_log_file) {
   const daemon::ConfigSource source = [config_file, socket] {
     auto config = config::LoadConfig(config_file);
     if (config && !socket.empty()) {
@@ -61,8 +72,14 @@ control::ExitCode Start(const std::string& config_file, const std::string& socke
     std::fprintf(stderr, "%s\n", ToString(config.error()).c_str());
     return control::ExitCode::kUsage;
   }
+  auto key_log = OpenKeyLog(key_log_file);
+  if (!key_log) {
+    std::fprintf(stderr, "floed: --wg-keylog: %s; %s\n", key_log.error().message.c_str(),
+                 key_log.error().remedy.c_str());
+    return control::ExitCode::kUsage;
+  }
   log::Init(config->log_level);
-  auto runtime = daemon::Runtime::Make(std::move(*config), source);
+  auto runtime = daemon::Runtime::Make(std::move(*config), source, std::move(*key_log));
   if (!runtime) {
     return Report(runtime.error());
   }
@@ -77,10 +94,13 @@ int main(int argc, char** argv) {
   std::string config_file = floe::config::kDefaultConfigFile;
   std::string state_dir = "/var/lib/floe";
   std::string socket;
+  std::string key_log_file;
   app.add_option("--config", config_file, "The configuration")->capture_default_str();
   app.add_option("--state-dir", state_dir, "Where floed keeps what it learns")
       ->capture_default_str();
   app.add_option("--socket", socket, "The control socket; overrides the configuration");
+  app.add_option("--wg-keylog", key_log_file,
+                 "For debugging: write the keys of all sessions to this file, for Wireshark");
   app.set_version_flag("--version", FLOE_VERSION);
   try {
     app.parse(argc, argv);
@@ -88,5 +108,5 @@ int main(int argc, char** argv) {
     const int code = app.exit(error);
     return code == 0 ? 0 : floe::ToInt(floe::control::ExitCode::kUsage);
   }
-  return floe::ToInt(floe::Start(config_file, socket));
+  return floe::ToInt(floe::Start(config_file, socket, key_log_file));
 }

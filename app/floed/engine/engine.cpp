@@ -37,6 +37,7 @@ Engine::Engine(TimePoint now, std::chrono::nanoseconds unix_time, EngineConfig c
       tunnel_(now, config_.private_key.Clone(), unix_time, random, *config_.cipher),
       courier_(config_.private_key, public_key_, config_.rendezvous, random),
       pinger_(random) {
+  tunnel_.SetKeyLog(config_.key_log);
   SetHidden({});
   for (const signaling::Url& url : std::exchange(config_.rendezvous, {})) {
     GuessServers(url);

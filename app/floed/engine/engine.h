@@ -60,6 +60,7 @@ struct EngineConfig {
   std::vector<signaling::Url> rendezvous;
   std::vector<PeerConfig> peers;
   const tunnel::Cipher* cipher = &tunnel::ReferenceCipher();  // Outlives the engine.
+  tunnel::KeyLog* key_log = nullptr;                          // So does this, if there is one.
 };
 
 /// STUN and TURN servers with their addresses resolved.

@@ -35,12 +35,14 @@ nanoseconds TimeSuspended() {
 
 }  // namespace
 
-Result<std::unique_ptr<Runtime>> Runtime::Make(config::Config config, ConfigSource source) {
+Result<std::unique_ptr<Runtime>> Runtime::Make(config::Config config, ConfigSource source,
+                                               std::unique_ptr<KeyLogFile> key_log) {
   auto loop = uv::Loop::Make();
   if (!loop) {
     return floe::Fail(std::move(loop.error()));
   }
-  auto runtime = std::make_unique<Runtime>(std::move(config), std::move(source), std::move(*loop));
+  auto runtime = std::make_unique<Runtime>(std::move(config), std::move(source), std::move(key_log),
+                                           std::move(*loop));
   if (auto taken = runtime->TakeMachine(); !taken) {
     return floe::Fail(std::move(taken.error()));
   }
@@ -48,9 +50,11 @@ Result<std::unique_ptr<Runtime>> Runtime::Make(config::Config config, ConfigSour
   return runtime;
 }
 
-Runtime::Runtime(config::Config config, ConfigSource source, std::unique_ptr<uv::Loop> loop)
+Runtime::Runtime(config::Config config, ConfigSource source, std::unique_ptr<KeyLogFile> key_log,
+                 std::unique_ptr<uv::Loop> loop)
     : config_(std::move(config)),
       source_(std::move(source)),
+      key_log_(std::move(key_log)),
       loop_(std::move(loop)),
       started_(uv::Loop::Now()) {}
 
@@ -109,7 +113,9 @@ Result<void> Runtime::TakeMachine() {
 
 void Runtime::MakeEngine() {
   const TimePoint now = uv::Loop::Now();
-  engine_ = std::make_unique<engine::Engine>(now, UnixTime(), ToEngineConfig(config_), random_);
+  engine::EngineConfig engine_config = ToEngineConfig(config_);
+  engine_config.key_log = key_log_.get();
+  engine_ = std::make_unique<engine::Engine>(now, UnixTime(), std::move(engine_config), random_);
   timer_ = std::make_unique<uv::Timer>(*loop_, [this] { HandleTimer(); });
   streams_ = std::make_unique<RendezvousStreams>(
       *loop_, config_.node.fwmark,
@@ -213,6 +219,10 @@ control::ExitCode Runtime::Run() {
   }
   Flush();
   StartControl();
+  if (key_log_) {
+    log::Warn("the keys of all sessions are written to {} (--wg-keylog): only for debugging",
+              key_log_->path());
+  }
   log::Info("{} is up: {} peers, UDP port {}", config_.node.name, config_.peers.size(),
             underlay_->port());
   if (const auto told = uv::SdNotify("READY=1"); !told) {
@@ -513,7 +523,8 @@ ReportContext Runtime::Context() const {
                                       .device = inner_->offloads(),
                                       .joinable = inner_->joinable(),
                                       .udp_check = underlay_->offload_report(),
-                                      .udp = underlay_->offloads()})};
+                                      .udp = underlay_->offloads()}),
+          .key_log = key_log_ ? key_log_->path() : ""};
 }
 
 }  // namespace floe::daemon

@@ -20,6 +20,7 @@
 #include "app/floed/engine/engine.h"
 #include "app/floed/runtime/control_server.h"
 #include "app/floed/runtime/inner_network.h"
+#include "app/floed/runtime/key_log_file.h"
 #include "app/floed/runtime/probe_sockets.h"
 #include "app/floed/runtime/reload_plan.h"
 #include "app/floed/runtime/rendezvous_streams.h"
@@ -45,10 +46,13 @@ using ConfigSource = std::function<Result<config::Config, config::ConfigError>()
 class Runtime {
  public:
   /// Takes what it needs of the machine, all of it or nothing.
+  /// `key_log` may be null.
   [[nodiscard]] static Result<std::unique_ptr<Runtime>> Make(config::Config config,
-                                                             ConfigSource source);
+                                                             ConfigSource source,
+                                                             std::unique_ptr<KeyLogFile> key_log);
 
-  Runtime(config::Config config, ConfigSource source, std::unique_ptr<uv::Loop> loop);
+  Runtime(config::Config config, ConfigSource source, std::unique_ptr<KeyLogFile> key_log,
+          std::unique_ptr<uv::Loop> loop);
   ~Runtime();
 
   Runtime(const Runtime&) = delete;
@@ -99,6 +103,7 @@ class Runtime {
 
   config::Config config_;
   ConfigSource source_;
+  std::unique_ptr<KeyLogFile> key_log_;           // Null: keys are told to nobody.
   std::vector<engine::PeerId> peer_ids_;          // Of the peers of config_, in its order.
   std::vector<engine::StreamId> rendezvous_ids_;  // So of the rendezvous servers.
   std::unique_ptr<uv::Loop> loop_;

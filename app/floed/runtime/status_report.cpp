@@ -211,6 +211,10 @@ control::Status MakeStatus(const engine::Engine& engine, const ReportContext& co
   for (std::size_t place = 0; place < context.peers.size(); ++place) {
     status.peers.push_back(MakePeerStatus(engine, place, context));
   }
+  if (!context.key_log.empty()) {
+    status.health.push_back("keys are written to " + context.key_log +
+                            " (--wg-keylog): who reads it reads what the tunnel carries");
+  }
   if (!any_connected) {
     status.health.emplace_back(
         "no rendezvous server is reachable: links that are up go on, lost ones cannot come back");

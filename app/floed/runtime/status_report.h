@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "app/config/config.h"
@@ -30,6 +31,7 @@ struct ReportContext {
   TimePoint started;
   std::uint16_t listen_port = 0;
   std::vector<control::OffloadStatus> offloads;
+  std::string key_log;  // The file that keys are written to. Empty: none.
 };
 
 [[nodiscard]] control::Status MakeStatus(const engine::Engine& engine,
