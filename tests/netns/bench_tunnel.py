@@ -118,7 +118,8 @@ def udp(vpn, size: int) -> dict:
     end = iperf(vpn, "-u", "-b", 0, "-l", size)
     total = end["sum"]
     received = total["packets"] - total["lost_packets"]
-    return {"gbit": received * size * 8 / total["seconds"] / 1e9, "kpps": received / total["seconds"] / 1e3, "sent_kpps": total["packets"] / total["seconds"] / 1e3,
+    rate = received / total["seconds"]
+    return {"gbit": rate * size * 8 / 1e9, "kpps": rate / 1e3, "sent_kpps": total["packets"] / total["seconds"] / 1e3,
             "cpu_us_per_packet": end["cpu"] * 1e6 / max(1, received)}
 
 
@@ -187,8 +188,9 @@ def table(way: str, taken: dict[str, list[dict]]) -> list[str]:
     columns = [("TCP 1", "{:.2f}", ("tcp1", "gbit")), ("CPU-s/GB", "{:.2f}", ("tcp1", "cpu_s_per_gb")),
                ("coturn's", "{:.2f}", ("tcp1", "relay_cpu_s_per_gb")), ("TCP 4", "{:.2f}", ("tcp4", "gbit")),
                ("both ways", "{:.2f}", ("both", "gbit")), ("UDP 1350", "{:.2f}", ("udp1350", "gbit")), ("UDP 64 kpps", "{:.0f}", ("udp64", "kpps")),
-               ("CPU µs/packet", "{:.1f}", ("udp64", "cpu_us_per_packet")), ("idle RTT p50", "{:.2f}", ("idle", "p50_ms")),
-               ("p99", "{:.2f}", ("idle", "p99_ms")), ("loaded RTT p50", "{:.2f}", ("tcp1", "rtt", "p50_ms")), ("p99", "{:.2f}", ("tcp1", "rtt", "p99_ms")),
+               ("CPU µs/packet", "{:.1f}", ("udp64", "cpu_us_per_packet")),
+               ("idle RTT p50", "{:.2f}", ("idle", "p50_ms")), ("p99", "{:.2f}", ("idle", "p99_ms")),
+               ("loaded RTT p50", "{:.2f}", ("tcp1", "rtt", "p50_ms")), ("p99", "{:.2f}", ("tcp1", "rtt", "p99_ms")),
                ("RSS MiB", "{:.1f}", ("tcp4", "rss_mib"))]
     lines = [f"{way}:", "", "| | floe is | " + " | ".join(title for title, _, _ in columns) + " |", "| --- |" + " --- |" * (len(columns) + 1)]
     best = median(taken.get("floe", []), "tcp1", "gbit")

@@ -118,7 +118,8 @@ class KernelWireGuard:
         self.log = open(net.lab.dir / "kernel.log", "wb")
         self.proc = site.popen([
             "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-m", 256, "-nographic", "-nodefaults", "-no-reboot", "-serial", "stdio",
-            "-kernel", vmlinuz, "-initrd", image, "-append", "console=ttyS0 quiet panic=1", "-netdev", f"tap,id=lan,ifname={tap},script=no,downscript=no",
+            "-kernel", vmlinuz, "-initrd", image, "-append", "console=ttyS0 quiet panic=1",
+            "-netdev", f"tap,id=lan,ifname={tap},script=no,downscript=no",
             "-device", "virtio-net-pci,netdev=lan,romfile="], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log)
         self._read_until(b"@ready@", 120)
         self.run(f"umask 077; echo {self.private_key} > /key; ip addr add {self.ip}/{site.net4.prefixlen} dev eth0; ip link set eth0 up; "

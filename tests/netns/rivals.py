@@ -74,11 +74,13 @@ class OpenVpn(Rival):
         for number in "12":
             command("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj",
                     f"/CN=end{number}", "-keyout", f"{self.dir}/{number}.key", "-out", f"{self.dir}/{number}.pem")
-            prints.append(command("openssl", "x509", "-in", f"{self.dir}/{number}.pem", "-noout", "-fingerprint", "-sha256").strip().split("=")[1])
+            shown = command("openssl", "x509", "-in", f"{self.dir}/{number}.pem", "-noout", "-fingerprint", "-sha256")
+            prints.append(shown.strip().split("=")[1])
         for i, role in enumerate(("tls-server", "tls-client")):
             other = 1 - i
             self.run(self.hosts[i], [
-                "openvpn", "--dev", "tun", "--proto", "udp", "--port", 1194, "--remote", self.outer[other], "--ifconfig", self.ends[i], self.ends[other],
+                "openvpn", "--dev", "tun", "--proto", "udp", "--port", 1194, "--remote", self.outer[other],
+                "--ifconfig", self.ends[i], self.ends[other],
                 f"--{role}", *(["--dh", "none"] if i == 0 else []), "--cert", self.dir / f"{i + 1}.pem", "--key", self.dir / f"{i + 1}.key",
                 "--peer-fingerprint", prints[other], "--cipher", "CHACHA20-POLY1305", "--data-ciphers", "CHACHA20-POLY1305",
                 "--sndbuf", 0, "--rcvbuf", 0, "--txqueuelen", 1000, "--fast-io", "--disable-dco", "--verb", 3])

@@ -4,7 +4,7 @@ import socket
 import struct
 import time
 
-from harness import Daemon, FloeLab, section
+from harness import Daemon, FloeLab, section, two_sites
 from run import case, expect
 from transfer import both_ways
 
@@ -72,6 +72,18 @@ def test_offloads_in_every_combination(net: FloeLab) -> None:
                 # An older kernel has no USO.
                 expect({*used, "uso"} == {*wanted, "uso"}, f"{daemon} uses {used} in place of {wanted}")
             note(both_ways(a.host, a.address, b.host, b.address, MEGABYTES * 1_000_000, odd_sizes=number))
+            expect_clean(pair)
+
+
+def test_offloads_through_a_relay(net: FloeLab) -> None:
+    """There each datagram has four bytes more in front, and the relay takes and gives them one by one."""
+    sites = two_sites(net, "symmetric", "symmetric")
+    pair = a, b = [sites.a, sites.b]
+    for offload in ("auto", "off"):
+        with case(offload) as note:
+            start(pair, offload)
+            expect(a.path(b)["kind"] == "relay", f"the path is {a.path(b)}")
+            note(both_ways(a.host, a.address, b.host, b.address, MEGABYTES * 1_000_000 // 3, odd_sizes=7))
             expect_clean(pair)
 
 
