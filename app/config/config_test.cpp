@@ -430,6 +430,23 @@ TEST_F(ConfigTest, RefusesPeersThatOverlap) {
   EXPECT_TRUE(Parse(with("0.0.0.0/32", "::/0")).has_value());
 }
 
+// A peer's own networks may lie within each other; what overlaps the outer one is found all the
+// same.
+TEST_F(ConfigTest, FindsWhatOverlapsANetworkThatHoldsAnotherOfItsPeer) {
+  const auto with = [](const std::string& theirs) {
+    return kNode +
+           PeerTable("b", kBobPublic,
+                     "allowed_ips = [\"10.80.1.0/24\", \"10.80.0.0/16\", \"10.80.0.0/24\"]\n") +
+           PeerTable("c", kCarolPublic, "allowed_ips = [\"" + theirs + "\"]\n");
+  };
+
+  for (const char* theirs : {"10.80.200.0/24", "10.80.0.0/24", "10.80.1.7/32", "10.0.0.0/8"}) {
+    ExpectRefused(with(theirs), std::string("11:16: peer.allowed_ips: ") + theirs + " overlaps ");
+  }
+  EXPECT_TRUE(Parse(with("10.81.0.0/16")).has_value());
+  EXPECT_TRUE(Parse(with("10.79.255.255/32")).has_value());
+}
+
 TEST_F(ConfigTest, RefusesAPeerThatCoversADerivedAddress) {
   ExpectRefused(kNode + PeerTable("b", kBobPublic) +
                     PeerTable("c", kCarolPublic, "allowed_ips = [\"fd66:6c6f:6500:6000::/52\"]\n"),

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <fmt/format.h>
+#include <iterator>
+#include <map>
+#include <unordered_map>
+#include <utility>
 
 #include "app/config/derived_address.h"
 #include "app/config/duration.h"
@@ -29,11 +33,20 @@ class PeerReader {
   void ReadPublicKey(const Section& section, PeerConfig& peer) const;
   void ReadAllowedIps(const Section& section, PeerConfig& peer) const;
   void CheckPrefix(const Section& section, Position position, const IpPrefix& prefix) const;
+  /// The entry of prefixes_ that has an address in common with `prefix`, if any.
+  [[nodiscard]] std::map<IpPrefix, std::size_t>::const_iterator FindOverlap(
+      const IpPrefix& prefix) const;
+  void Remember(PeerConfig peer);
 
   const NodeConfig& node_;
   const std::filesystem::path& directory_;
   ErrorLog& errors_;
   std::vector<PeerConfig> peers_;
+  // Places in peers_. With tens of thousands of peers, looking at all of them for each takes
+  // minutes.
+  std::unordered_map<std::string, std::size_t> by_name_;
+  std::unordered_map<PublicKey, std::size_t, PublicKeyHash> by_key_;
+  std::map<IpPrefix, std::size_t> prefixes_;  // No two of them overlap.
 };
 
 void ReadEndpoint(const Section& section, PeerConfig& peer) {
@@ -87,7 +100,7 @@ void PeerReader::ReadIdentity(const Section& section, PeerConfig& peer) const {
     return;
   }
   peer.name = name->text;
-  if (std::ranges::find(peers_, peer.name, &PeerConfig::name) != peers_.end()) {
+  if (by_name_.contains(peer.name)) {
     section.Refuse(name->position, "name",
                    fmt::format("\"{}\" is the name of another peer", peer.name),
                    "give each peer a name of its own");
@@ -115,9 +128,9 @@ void PeerReader::ReadPublicKey(const Section& section, PeerConfig& peer) const {
   if (!DiffieHellman(node_.private_key, *key)) {
     return refuse("is a key that anybody could guess", "make another with `floe key gen`");
   }
-  const auto same = std::ranges::find(peers_, *key, &PeerConfig::public_key);
-  if (same != peers_.end()) {
-    refuse(fmt::format("is the key of peer \"{}\" too", same->name), "write each peer once");
+  if (const auto same = by_key_.find(*key); same != by_key_.end()) {
+    refuse(fmt::format("is the key of peer \"{}\" too", peers_[same->second].name),
+           "write each peer once");
   }
 }
 
@@ -132,16 +145,40 @@ void PeerReader::CheckPrefix(const Section& section, Position position,
                      "write what is behind that peer");
     }
   }
-  for (const PeerConfig& other : peers_) {
-    const auto overlaps = [&](const IpPrefix& theirs) { return theirs.Overlaps(prefix); };
-    const auto found = std::ranges::find_if(other.allowed_ips, overlaps);
-    if (found != other.allowed_ips.end()) {
-      section.Refuse(position, "allowed_ips",
-                     fmt::format("{} overlaps {} of peer \"{}\"", ToString(prefix),
-                                 ToString(*found), other.name),
-                     "let each address belong to one peer");
+  if (const auto found = FindOverlap(prefix); found != prefixes_.end()) {
+    section.Refuse(position, "allowed_ips",
+                   fmt::format("{} overlaps {} of peer \"{}\"", ToString(prefix),
+                               ToString(found->first), peers_[found->second].name),
+                   "let each address belong to one peer");
+  }
+}
+
+// Prefixes that do not overlap are in the order of their addresses, so only the next one before and
+// the next one behind can have an address in common with another.
+std::map<IpPrefix, std::size_t>::const_iterator PeerReader::FindOverlap(
+    const IpPrefix& prefix) const {
+  const auto next = prefixes_.lower_bound({prefix.address, 0});
+  if (next != prefixes_.end() && next->first.Overlaps(prefix)) {
+    return next;
+  }
+  if (next != prefixes_.begin() && std::prev(next)->first.Overlaps(prefix)) {
+    return std::prev(next);
+  }
+  return prefixes_.end();
+}
+
+void PeerReader::Remember(PeerConfig peer) {
+  const std::size_t place = peers_.size();
+  by_name_.emplace(peer.name, place);
+  by_key_.emplace(peer.public_key, place);
+  std::vector<IpPrefix> widest_first = peer.allowed_ips;
+  std::ranges::sort(widest_first, {}, &IpPrefix::length);
+  for (const IpPrefix& prefix : widest_first) {  // Its own may lie within each other.
+    if (FindOverlap(prefix) == prefixes_.end()) {
+      prefixes_.emplace(prefix, place);
     }
   }
+  peers_.push_back(std::move(peer));
 }
 
 void PeerReader::ReadAllowedIps(const Section& section, PeerConfig& peer) const {
@@ -170,7 +207,7 @@ void PeerReader::Read(const Value& table) {
   ReadAllowedIps(section, peer);
   ReadEndpoint(section, peer);
   ReadKeepalive(section, peer);
-  peers_.push_back(std::move(peer));
+  Remember(std::move(peer));
 }
 
 }  // namespace
