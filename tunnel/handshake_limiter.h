@@ -31,7 +31,7 @@ struct HandshakeLimits {
   /// Of one source that has shown a cookie: an IPv4 address, or an IPv6 network of 64 bits.
   Rate per_source{20, 5};
   /// Cookies handed out. Sending one costs more than all else that a stranger can make us do then.
-  Rate replies{10'000, 1000};
+  Rate replies{20'000, 1000};
 };
 
 /// The virtual scheduling of ITU-T I.371: when the next one would come at the rate exactly.
@@ -70,6 +70,9 @@ class HandshakeLimiter {
   /// To be told of each message whose mac1 is right. True: this one needs a cookie. Stays so for a
   /// second after the last that was too many.
   [[nodiscard]] bool NeedsCookie(TimePoint now);
+
+  /// When it ends that cookies are needed, if nothing more comes.
+  [[nodiscard]] TimePoint loaded_until() const { return loaded_until_; }
 
   /// Whether a message that needs a cookie and has it is worked on.
   [[nodiscard]] bool Admit(TimePoint now, const SocketAddress& source);

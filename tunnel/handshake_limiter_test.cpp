@@ -61,8 +61,8 @@ TEST_F(HandshakeLimiterTest, CookiesAreHandedOutAtABoundedRate) {
     replies += limiter_.MayReply(now_) ? 1 : 0;
   }
 
-  EXPECT_GE(replies, 10'000);
-  EXPECT_LE(replies, 11'001);
+  EXPECT_GE(replies, 20'000);
+  EXPECT_LE(replies, 21'001);
 }
 
 TEST_F(HandshakeLimiterTest, ASourceMayFiveAtOnceAndTwentyASecond) {

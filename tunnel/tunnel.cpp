@@ -221,6 +221,9 @@ bool Tunnel::IsWorthTheWork(TimePoint now, const Way& way, Bytes message,
   if (!limiter.NeedsCookie(now)) {
     return true;
   }
+  if (&limiter == &initiations_) {
+    flooded_until_ = limiter.loaded_until();
+  }
   if (!cookies_.HasValidMac2(now, way.remote, message)) {
     ++counters_.cookie_needed;
     if (!limiter.MayReply(now)) {
@@ -279,6 +282,9 @@ void Tunnel::SendKeepalive(TimePoint now, PeerId id) {
 }
 
 void Tunnel::HandleTimeout(TimePoint now) {
+  if (flooded_until_ && *flooded_until_ <= now) {
+    flooded_until_.reset();
+  }
   while (!wakes_.empty() && wakes_.begin()->first <= now) {
     Entry& entry = slots_[wakes_.begin()->second];
     wakes_.erase(wakes_.begin());
@@ -289,7 +295,11 @@ void Tunnel::HandleTimeout(TimePoint now) {
 }
 
 std::optional<TimePoint> Tunnel::NextTimeout() const {
-  return wakes_.empty() ? std::nullopt : std::optional(wakes_.begin()->first);
+  if (wakes_.empty()) {
+    return flooded_until_;
+  }
+  const TimePoint next = wakes_.begin()->first;
+  return flooded_until_ ? std::min(next, *flooded_until_) : next;
 }
 
 std::optional<Datagram> Tunnel::PollDatagram() {

@@ -101,6 +101,9 @@ class Tunnel {
 
   [[nodiscard]] const Counters& counters() const { return counters_; }
 
+  /// Whether initiations need a cookie. Ends with a timeout.
+  [[nodiscard]] bool IsFlooded() const { return flooded_until_.has_value(); }
+
   /// First byte 1 to 4, next three 0. For telling protocols apart on one socket.
   [[nodiscard]] static bool LooksLikeWireGuard(Bytes datagram);
   /// Whether a datagram of ours is an initiation or a response.
@@ -134,6 +137,7 @@ class Tunnel {
   // Apart, so that strangers' initiations, which anybody can send, do not hold up the responses,
   // which only those can send who have seen the index of ours.
   HandshakeLimiter initiations_;
+  std::optional<TimePoint> flooded_until_;
   HandshakeLimiter responses_;
   AllowedIps allowed_ips_;
   IndexTable indices_;

@@ -229,6 +229,20 @@ TEST(TunnelTest, UnderLoadAnInitiatorComesBackWithACookie) {
   EXPECT_TRUE(pair.b().Stats(kPeer).has_session);
 }
 
+TEST(TunnelTest, IsFloodedForASecondAfterTheLastThatWasTooMany) {
+  TunnelPair pair({.limits_b = kAlwaysUnderLoad});
+  EXPECT_FALSE(pair.b().IsFlooded());
+  Load(pair);
+  pair.b().RemovePeer(kPeer);
+  EXPECT_TRUE(pair.b().IsFlooded());
+  EXPECT_EQ(pair.b().NextTimeout(), pair.now() + seconds(1));
+
+  pair.b().HandleTimeout(pair.now() + seconds(1));
+
+  EXPECT_FALSE(pair.b().IsFlooded());
+  EXPECT_EQ(pair.b().NextTimeout(), std::nullopt);
+}
+
 TEST(TunnelTest, ACookieReplyIsShorterThanWhatItAnswers) {
   TunnelPair pair({.limits_b = kAlwaysUnderLoad});
   Load(pair);

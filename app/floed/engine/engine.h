@@ -290,6 +290,9 @@ class Engine {
 
   [[nodiscard]] const EngineCounters& counters() const { return counters_; }
 
+  /// Whether more strangers begin handshakes than we can look at.
+  [[nodiscard]] bool IsFlooded() const { return tunnel_.IsFlooded(); }
+
   [[nodiscard]] const tunnel::Counters& tunnel_counters() const { return tunnel_.counters(); }
 
  private:

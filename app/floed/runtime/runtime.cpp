@@ -347,6 +347,7 @@ void Runtime::Flush() {
     }
   }
   AskMdns();
+  underlay_->SetFlooded(engine_->IsFlooded());
   timer_->ArmAt(engine_->NextTimeout());
   flushing_ = false;
 }

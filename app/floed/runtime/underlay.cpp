@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "app/floed/runtime/flood_filter.h"
 #include "base/log.h"
 #include "tun/interfaces.h"
 #include "tun/netlink.h"
@@ -201,6 +202,20 @@ uv::SendResult Underlay::SendWaiting(uv::UdpSocket& socket) {
              ? socket.SendWhole(local, remote, waiting_, interface, handling_.tos)
              : socket.SendTogether(local, remote, waiting_, waiting_size_, interface,
                                    handling_.tos);
+}
+
+void Underlay::SetFlooded(bool flooded) {
+  if (std::exchange(flooded_, flooded) == flooded) {
+    return;
+  }
+  log::Debug("{} handshakes of strangers", flooded ? "too many" : "no longer too many");
+  for (const uv::UdpSocket* socket : {&v4_, v6_ ? &*v6_ : nullptr}) {
+    if (const auto done =
+            socket != nullptr ? ShedInitiations(socket->fd(), flooded) : Result<void>{};
+        !done) {
+      log::Debug("{}: {}", done.error().context, done.error().code.message());
+    }
+  }
 }
 
 std::vector<Underlay::Way> Underlay::Flush() {

@@ -61,6 +61,9 @@ class Underlay {
   void Send(const SocketAddress& local, const SocketAddress& remote, Bytes datagram,
             ice::Handling handling = {});
 
+  /// While strangers flood us: see flood_filter.h. To be told again as often as one likes.
+  void SetFlooded(bool flooded);
+
   /// Sends what is waiting. Returns the ways that cannot be taken, since the last call.
   [[nodiscard]] std::vector<Way> Flush();
 
@@ -105,6 +108,7 @@ class Underlay {
   std::vector<IpPrefix> hidden_;
   /// Where several interfaces have a default route: which one an address must go out of.
   std::unordered_map<IpAddress, std::uint32_t, IpAddressHash> ways_out_;
+  bool flooded_ = false;
   Way way_;                            // Of what is waiting.
   ice::Handling handling_;             // Likewise.
   std::vector<std::uint8_t> waiting_;  // Datagrams end to end, all of way_ ...
