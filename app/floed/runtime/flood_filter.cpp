@@ -42,8 +42,9 @@ Result<void> ShedInitiations(int fd, bool on) {
   auto program = kProgram;
   const sock_fprog attached{.len = static_cast<unsigned short>(program.size()),
                             .filter = program.data()};
+  const int nothing = 0;  // The kernel wants to be given a number.
   const int result = on ? setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &attached, sizeof(attached))
-                        : setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, nullptr, 0);
+                        : setsockopt(fd, SOL_SOCKET, SO_DETACH_FILTER, &nothing, sizeof(nothing));
   // Detaching what the kernel would not attach finds nothing.
   if (result != 0 && (on || errno != ENOENT)) {
     return Fail(
