@@ -290,12 +290,12 @@ void Runtime::ResolveEndpoint(engine::PeerId id, const config::HostPort& endpoin
     engine_->SetEndpoint(uv::Loop::Now(), id, {{*ip, endpoint.port}});
     return;
   }
-  auto& resolver = endpoint_resolvers_[id];
-  if (resolver == nullptr) {
-    resolver = std::make_unique<uv::Resolver>(*loop_);
-  }
+  auto& resolver = endpoint_resolvers_[id] = std::make_unique<uv::Resolver>(*loop_);
   const auto on_resolved = [this, id](const Result<std::vector<SocketAddress>>& resolved) {
-    if (!resolved) {
+    endpoint_resolvers_.erase(id);
+    if (resolved) {
+      unresolved_.erase(id);
+    } else if (unresolved_.insert(id).second) {  // Once, and not with each attempt.
       log::Warn("endpoint of a peer: {}: {}", resolved.error().context,
                 resolved.error().code.message());
     }
@@ -417,7 +417,8 @@ void Runtime::HandleAction(engine::Action action) {
   } else if (const auto* endpoint = std::get_if<engine::ResolveEndpoint>(&action)) {
     const auto place =
         static_cast<std::size_t>(std::ranges::find(peer_ids_, endpoint->peer) - peer_ids_.begin());
-    if (place < peer_ids_.size() && config_.peers[place].endpoint) {
+    const bool under_way = endpoint_resolvers_.contains(endpoint->peer);
+    if (!under_way && place < peer_ids_.size() && config_.peers[place].endpoint) {
       ResolveEndpoint(endpoint->peer, *config_.peers[place].endpoint);
     }
   } else if (const auto* map = std::get_if<engine::MapByUpnp>(&action)) {

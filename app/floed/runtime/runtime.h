@@ -121,7 +121,8 @@ class Runtime {
   std::unique_ptr<ice::MdnsSockets> mdns_;  // Opened for the first question.
   std::unique_ptr<ServerDirectory> configured_servers_;
   std::map<engine::StreamId, Rendezvous> rendezvous_;
-  std::map<engine::PeerId, std::unique_ptr<uv::Resolver>> endpoint_resolvers_;
+  std::map<engine::PeerId, std::unique_ptr<uv::Resolver>> endpoint_resolvers_;  // Under way.
+  std::set<engine::PeerId> unresolved_;  // Whose endpoint's name was not found the last time.
   std::map<SocketAddress, std::unique_ptr<UpnpMapper>> upnp_;  // By the socket of ours.
   std::unique_ptr<uv::Timer> timer_;
   std::set<std::string, std::less<>> relay_troubles_;
