@@ -35,6 +35,8 @@ bool IsDrop(int error) {
   }
 }
 
+constexpr int kMaxUnreadable = 16;  // packets in a row before offloads are given up
+
 // Linux 6.2. Debian 12's headers do not have them.
 constexpr unsigned kTunUso4 = 0x20;
 constexpr unsigned kTunUso6 = 0x40;
@@ -104,12 +106,24 @@ Result<std::optional<std::size_t>> LinuxDevice::Read(MutableBytes packet) {
     size = read(fd_.get(), packet.data(), packet.size());
   } while (size < 0 && errno == EINTR);
   if (size >= 0) {
+    unreadable_ = 0;
     return static_cast<std::size_t>(size);
   }
   if (errno == EAGAIN) {
     return std::nullopt;
   }
+  if (errno == EINVAL) {
+    HandleUnreadable();
+    return std::nullopt;
+  }
   return Fail(MakeError(errno, "read from " + name_));
+}
+
+void LinuxDevice::HandleUnreadable() {
+  if (++unreadable_ >= kMaxUnreadable && offloads_.load() != Offloads{} &&
+      SetOffloads(fd_.get(), {})) {
+    offloads_ = Offloads{};
+  }
 }
 
 Result<bool> LinuxDevice::Write(std::span<const Bytes> parts) {

@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -39,6 +40,8 @@ class LinuxDevice final : public Device {
   [[nodiscard]] Result<std::optional<std::size_t>> Read(MutableBytes packet) override;
   [[nodiscard]] Result<bool> Write(std::span<const Bytes> parts) override;
 
+  /// Kernels have handed over large packets that they then could not describe (EINVAL). Such a one
+  /// is lost; after 16 in a row there are no offloads any more. From any thread.
   [[nodiscard]] Offloads offloads() const override { return offloads_; }
 
   [[nodiscard]] Offloads takes() const override { return takes_; }
@@ -56,12 +59,15 @@ class LinuxDevice final : public Device {
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
 
  private:
+  void HandleUnreadable();
+
   UniqueFd fd_;
   std::string name_;
   std::uint32_t index_;
   std::size_t mtu_;
-  Offloads offloads_;
+  std::atomic<Offloads> offloads_;
   Offloads takes_;
+  int unreadable_ = 0;  // Packets in a row.
   std::uint64_t dropped_ = 0;
 };
 

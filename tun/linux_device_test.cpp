@@ -1,12 +1,16 @@
 #include "tun/linux_device.h"
 
 #include <algorithm>
+#include <arpa/inet.h>
 #include <array>
 #include <gtest/gtest.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <thread>
 #include <unistd.h>
@@ -223,6 +227,31 @@ TEST_F(LinuxDeviceTest, IsHandedAsOneOnlyWhatIsWanted) {
 
   EXPECT_EQ((*device)->offloads(), Offloads{});
   EXPECT_TRUE((*device)->takes().tcp);
+}
+
+TEST_F(LinuxDeviceTest, GivesUpOffloadsWhenPacketsCannotBeRead) {
+  const auto device = OpenAndSetUp();
+  ASSERT_TRUE(device->offloads().tcp);
+  const UniqueFd socket(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_ll to{};
+  to.sll_family = AF_PACKET;
+  to.sll_protocol = htons(ETH_P_IP);
+  to.sll_ifindex = static_cast<int>(device->index());
+  const std::vector<std::uint8_t> packet =
+      MakeEchoRequest(*ParseIpAddress("10.9.0.2"), *ParseIpAddress("10.9.0.3"));
+  // No room for the header in front of a packet: the kernel says EINVAL, as it does in trouble.
+  std::array<std::uint8_t, 4> small{};
+
+  for (int i = 0; i < 16; ++i) {
+    ASSERT_EQ(sendto(socket.get(), packet.data(), packet.size(), 0,
+                     reinterpret_cast<const sockaddr*>(&to), sizeof(to)),
+              static_cast<ssize_t>(packet.size()));
+    const auto size = device->Read(small);
+    ASSERT_TRUE(size) << size.error().code.message();
+    EXPECT_EQ(*size, std::nullopt);
+  }
+
+  EXPECT_EQ(device->offloads(), Offloads{});
 }
 
 TEST_F(LinuxDeviceTest, DropsAndCountsWhatIsNoPacket) {

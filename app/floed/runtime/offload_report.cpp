@@ -21,7 +21,7 @@ std::optional<std::string> WhyOff(bool wanted, bool used, std::string found,
 }  // namespace
 
 std::vector<control::OffloadStatus> ReportOffloads(const OffloadFacts& facts) {
-  constexpr const char* kNone = "the TUN device of this kernel has none";
+  constexpr const char* kNone = "the kernel does not do it";
   const config::OffloadConfig& wanted = facts.wanted;
   return {{"tso", WhyOff(wanted.tso, facts.device.tcp, "", kNone)},
           {"uso", WhyOff(wanted.uso, facts.device.udp, "", kNone)},

@@ -57,7 +57,7 @@ TEST(OffloadReportTest, SaysWhatTheKernelRefusedLater) {
 
   EXPECT_EQ(WhyOff(facts, "udp-segment"), "the kernel refused to send so");
   EXPECT_EQ(WhyOff(facts, "coalesce"), "of TCP: the kernel does not take it");
-  EXPECT_EQ(WhyOff(facts, "uso"), "the TUN device of this kernel has none");
+  EXPECT_EQ(WhyOff(facts, "uso"), "the kernel does not do it");
 }
 
 }  // namespace
