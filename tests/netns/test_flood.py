@@ -12,11 +12,11 @@ from wireguard import PORT, WireGuard
 
 MEGABYTES = 100
 RATE = 50_000  # initiations a second, each from another address
-PATIENCE = 60  # seconds a handshake may take in the flood; a cookie and WireGuard's next attempt take 5
+PATIENCE = 180  # seconds a handshake may take in the flood: one attempt in four is heard, and WireGuard makes one in 5 s
 
 
 @contextlib.contextmanager
-def flood(source: Node, ip: str, port: int, public_key: str, rate: int = RATE, seconds: int = 120):
+def flood(source: Node, ip: str, port: int, public_key: str, rate: int = RATE, seconds: int = 400):
     """Initiations with a right mac1 for the receiver of this key, until the block ends."""
     proc = source.popen([build("flood", packages=["libcrypto"]), ip, port, base64.b64decode(public_key).hex(), rate, seconds])
     try:
