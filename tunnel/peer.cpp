@@ -180,6 +180,35 @@ bool Peer::SetPresharedKey(PresharedKey key) {
   return true;
 }
 
+void Peer::HandleActivity(TimePoint now, const Activity& activity) {
+  stats_.tx_bytes += activity.tx_bytes;
+  stats_.rx_bytes += activity.rx_bytes;
+  const auto note_sent = [&] {
+    if (activity.sent) {
+      timers_.HandleAuthenticatedSent(*activity.sent);
+      timers_.HandleDataSent(*activity.sent);
+    }
+  };
+  const bool sent_first = activity.sent < activity.received;  // Nothing comes before anything.
+  if (sent_first) {
+    note_sent();
+  }
+  if (activity.received) {
+    timers_.HandleAuthenticatedReceived(*activity.received);
+    if (activity.data_received) {
+      timers_.HandleDataReceived(*activity.received);
+    }
+  }
+  if (!sent_first) {
+    note_sent();
+  }
+  const Session* const session = slots_.current();
+  if (session != nullptr && ((activity.sent && session->WantsRekeyAfterSend(now)) ||
+                             (activity.received && session->WantsRekeyAfterReceive(now)))) {
+    RequestHandshake(now);
+  }
+}
+
 void Peer::HandleTimeout(TimePoint now) {
   while (const auto expiry = timers_.PollExpired(now)) {
     Handle(now, *expiry);

@@ -17,6 +17,7 @@
 #include "tunnel/allowed_ips.h"
 #include "tunnel/cookie.h"
 #include "tunnel/counters.h"
+#include "tunnel/forwarding.h"
 #include "tunnel/identity.h"
 #include "tunnel/index_table.h"
 #include "tunnel/key_log.h"
@@ -76,7 +77,15 @@ class Peer {
     timers_.SetPersistentKeepalive(now, interval);
   }
 
+  /// What packet threads have sent and received on current_session().
+  void HandleActivity(TimePoint now, const Activity& activity);
+
   void HandleTimeout(TimePoint now);
+
+  /// The session to send on, or null.
+  [[nodiscard]] const std::shared_ptr<Session>& current_session() const {
+    return slots_.shared_current();
+  }
 
   [[nodiscard]] std::optional<TimePoint> NextTimeout() const { return timers_.NextTimeout(); }
 

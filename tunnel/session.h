@@ -5,12 +5,15 @@
 
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <mutex>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "tunnel/cipher.h"
 #include "tunnel/constants.h"
 #include "tunnel/index_table.h"
 #include "tunnel/messages.h"
@@ -20,6 +23,7 @@
 
 namespace floe::tunnel {
 
+/// Sealed and opened on by any thread; all else is for the one that owns it.
 class Session {
  public:
   enum class Role : std::uint8_t { kInitiator, kResponder };
@@ -39,9 +43,27 @@ class Session {
   /// A whole transport message. Requires CanSend.
   [[nodiscard]] std::vector<std::uint8_t> Seal(Sealer& sealer, Bytes inner);
 
+  /// As Seal(), without a copy: `padded` into `message`, which has SealedSize(padded.size()) bytes.
+  /// Both lie where ciphers have the room that they need (cipher.h).
+  void SealTo(const Cipher& cipher, Bytes padded, MutableBytes message);
+
   /// The inner packet with its padding.
   [[nodiscard]] Result<std::vector<std::uint8_t>, OpenError> Open(TimePoint now, Sealer& sealer,
                                                                   const TransportView& message);
+
+  /// Opens several messages, while no other thread does. The session outlives it.
+  class Opener {
+   public:
+    explicit Opener(Session& session) : session_(session), lock_(session.receiving_) {}
+
+    /// To `plain`, which has as many bytes as there are in front of the tag. As SealTo().
+    [[nodiscard]] Result<void, OpenError> Open(TimePoint now, const Cipher& cipher,
+                                               const TransportView& message, MutableBytes plain);
+
+   private:
+    Session& session_;
+    std::unique_lock<std::mutex> lock_;
+  };
 
   /// Whether a handshake is due, to be asked after each Seal and each Open (section 6.2). By time,
   /// only the end that initiated this session asks for the next.
@@ -63,14 +85,19 @@ class Session {
   void Confirm() { confirmed_ = true; }
 
  private:
+  [[nodiscard]] std::uint64_t TakeCounter();
+  /// Requires receiving_.
+  [[nodiscard]] Result<void, OpenError> CheckCounter(TimePoint now, std::uint64_t counter) const;
+
   Role role_;
   bool confirmed_;
   TimePoint created_;
   IndexTable::Lease local_;
   std::uint32_t remote_index_;
   TransportKeys keys_;
-  std::uint64_t next_counter_;
-  ReplayWindow received_;
+  std::atomic<std::uint64_t> next_counter_;
+  std::mutex receiving_;
+  ReplayWindow received_;  // Under receiving_.
 };
 
 }  // namespace floe::tunnel

@@ -33,7 +33,7 @@ void SessionSlots::AddResponded(std::unique_ptr<Session> session) {
 }
 
 Session* SessionSlots::Find(std::uint32_t local_index) const {
-  const auto matches = [&](const std::unique_ptr<Session>& session) {
+  const auto matches = [&](const std::shared_ptr<Session>& session) {
     return session && session->local_index() == local_index;
   };
   if (matches(current_)) {
@@ -102,7 +102,7 @@ bool SessionSlots::IsBetterThanCurrent(const Session& session) const {
          !CreatedWithin(kCrossingWindow, session, *current_);
 }
 
-void SessionSlots::Retire(std::unique_ptr<Session> session) {
+void SessionSlots::Retire(std::shared_ptr<Session> session) {
   if (!session) {
     return;
   }

@@ -41,6 +41,9 @@ class SessionSlots {
   /// The session to send on, which may be too old for it; or null.
   [[nodiscard]] Session* current() const { return current_.get(); }
 
+  /// The same, for packet threads to hold until they are told that there is another (forwarding.h).
+  [[nodiscard]] const std::shared_ptr<Session>& shared_current() const { return current_; }
+
   /// Forgets the sessions that are too old to send or receive on.
   void DropExpired(TimePoint now);
 
@@ -54,12 +57,12 @@ class SessionSlots {
   [[nodiscard]] bool IsBetterThanCurrent(const Session& session) const;
   [[nodiscard]] bool IsPreferredByPeer(TimePoint now, const Session& session) const;
   void TakeFromRetired(const Session& session);
-  void Retire(std::unique_ptr<Session> session);
+  void Retire(std::shared_ptr<Session> session);
 
   CrossingWinner winner_;
-  std::unique_ptr<Session> current_;
-  std::unique_ptr<Session> next_;                  // Of a responder, not confirmed.
-  std::vector<std::unique_ptr<Session>> retired_;  // Receive only. The last to come is the last.
+  std::shared_ptr<Session> current_;
+  std::shared_ptr<Session> next_;                  // Of a responder, not confirmed.
+  std::vector<std::shared_ptr<Session>> retired_;  // Receive only. The last to come is the last.
 };
 
 }  // namespace floe::tunnel

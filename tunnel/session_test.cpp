@@ -20,7 +20,12 @@ const std::vector<std::uint8_t> kInner(20, 0x45);
 class SessionTest : public ::testing::Test {
  protected:
   /// The two ends of one session.
-  std::pair<Session, Session> MakePair(std::uint64_t first_counter = 0) {
+  struct Ends {
+    Session ours;
+    Session theirs;
+  };
+
+  Ends MakePair(std::uint64_t first_counter = 0) {
     TransportKeys ours;
     random_.Fill(ours.send.mutable_bytes());
     random_.Fill(ours.receive.mutable_bytes());
@@ -128,7 +133,7 @@ TEST_F(SessionTest, GivesItsIndexBack) {
   {
     const auto sessions = MakePair();
     EXPECT_EQ(indices_.size(), 2U);
-    EXPECT_EQ(indices_.Find(sessions.first.local_index()), &owner());
+    EXPECT_EQ(indices_.Find(sessions.ours.local_index()), &owner());
   }
   EXPECT_EQ(indices_.size(), 0U);
 }

@@ -33,7 +33,7 @@ Tunnel::Tunnel(TimePoint now, PrivateKey key, std::chrono::nanoseconds unix_time
       responses_(limits),
       context_(new PeerContext{
           .local = local_,
-          .allowed_ips = allowed_ips_,
+          .allowed_ips = forwarding_.allowed_ips(),
           .random = random,
           .indices = indices_,
           .outbox = outbox_,
@@ -66,12 +66,13 @@ bool Tunnel::AddPeer(TimePoint now, PeerId id, PeerConfig config) {
   entry.peer = std::make_unique<Peer>(now, id, slot, std::move(*remote),
                                       config.persistent_keepalive, *context_);
   entry.allowed_ips = std::move(config.allowed_ips);
+  forwarding_.AddLane(slot, id);
   for (const IpPrefix& prefix : entry.allowed_ips) {
-    allowed_ips_.Insert(prefix, slot);
+    forwarding_.Insert(prefix, slot);
   }
   by_id_.emplace(id, slot);
   by_key_.emplace(config.public_key, slot);
-  Reschedule(entry);
+  Update(entry);
   return true;
 }
 
@@ -83,8 +84,9 @@ void Tunnel::RemovePeer(PeerId id) {
   const Slot slot = found->second;
   Entry& entry = slots_[slot];
   for (const IpPrefix& prefix : entry.allowed_ips) {
-    allowed_ips_.Remove(prefix, slot);
+    forwarding_.Remove(prefix, slot);
   }
+  forwarding_.RemoveLane(slot);
   if (entry.wake) {
     wakes_.erase({*entry.wake, slot});
   }
@@ -101,11 +103,11 @@ void Tunnel::SetAllowedIps(PeerId id, std::vector<IpPrefix> allowed_ips) {
   }
   const Slot slot = entry->peer->owner();
   for (const IpPrefix& prefix : allowed_ips) {
-    allowed_ips_.Insert(prefix, slot);
+    forwarding_.Insert(prefix, slot);
   }
   for (const IpPrefix& prefix : entry->allowed_ips) {
     if (std::ranges::find(allowed_ips, prefix) == allowed_ips.end()) {
-      allowed_ips_.Remove(prefix, slot);
+      forwarding_.Remove(prefix, slot);
     }
   }
   entry->allowed_ips = std::move(allowed_ips);
@@ -114,13 +116,17 @@ void Tunnel::SetAllowedIps(PeerId id, std::vector<IpPrefix> allowed_ips) {
 void Tunnel::SetPersistentKeepalive(TimePoint now, PeerId id, Duration interval) {
   if (Entry* const entry = Find(id)) {
     entry->peer->SetPersistentKeepalive(now, interval);
-    Reschedule(*entry);
+    Update(*entry);
   }
 }
 
 bool Tunnel::SetPresharedKey(PeerId id, std::optional<PresharedKey> key) {
   Entry* const entry = Find(id);
-  return entry != nullptr && entry->peer->SetPresharedKey(key ? std::move(*key) : PresharedKey());
+  if (entry == nullptr || !entry->peer->SetPresharedKey(key ? std::move(*key) : PresharedKey())) {
+    return false;
+  }
+  Update(*entry);
+  return true;
 }
 
 void Tunnel::HandlePacket(TimePoint now, Bytes inner_packet) {
@@ -129,14 +135,14 @@ void Tunnel::HandlePacket(TimePoint now, Bytes inner_packet) {
     ++counters_.malformed_packet;
     return;
   }
-  const std::optional<Slot> slot = allowed_ips_.Find(packet->destination());
+  const std::optional<Slot> slot = forwarding_.allowed_ips().Find(packet->destination());
   if (!slot) {
     ++counters_.unroutable_packet;
     return;
   }
   Entry& entry = slots_[*slot];
   entry.peer->HandlePacket(now, packet->bytes());
-  Reschedule(entry);
+  Update(entry);
 }
 
 std::optional<Accepted> Tunnel::HandleDatagram(TimePoint now, const Way& way, Bytes datagram,
@@ -164,7 +170,7 @@ std::optional<Accepted> Tunnel::HandleDatagram(TimePoint now, const Way& way, By
   if (sender == nullptr) {
     return std::nullopt;
   }
-  Reschedule(slots_[sender->owner()]);
+  Update(slots_[sender->owner()]);
   return Accepted{.peer = sender->id(), .data = *type == MessageType::kTransport};
 }
 
@@ -270,14 +276,38 @@ Peer* Tunnel::HandleTransport(TimePoint now, Bytes datagram, Ecn mark) {
 void Tunnel::StartHandshake(TimePoint now, PeerId id) {
   if (Entry* const entry = Find(id)) {
     entry->peer->StartHandshake(now);
-    Reschedule(*entry);
+    Update(*entry);
   }
 }
 
 void Tunnel::SendKeepalive(TimePoint now, PeerId id) {
   if (Entry* const entry = Find(id)) {
     entry->peer->SendKeepalive(now);
-    Reschedule(*entry);
+    Update(*entry);
+  }
+}
+
+std::vector<std::pair<PeerId, Activity>> Tunnel::HandleActivity(TimePoint now) {
+  forwarding_.TakeDrops(counters_);
+  std::vector<std::pair<PeerId, Activity>> all;
+  for (const Slot slot : forwarding_.TakeActive()) {
+    Entry& entry = slots_[slot];
+    all.emplace_back(entry.peer->id(), forwarding_.TakeActivity(slot));
+    entry.peer->HandleActivity(now, all.back().second);
+    Update(entry);
+  }
+  return all;
+}
+
+void Tunnel::SetWay(PeerId id, const std::optional<UdpWay>& way, TimePoint until) {
+  if (const auto found = by_id_.find(id); found != by_id_.end()) {
+    forwarding_.SetWay(found->second, way, until);
+  }
+}
+
+void Tunnel::SetWantsEchoReplies(PeerId id, bool wants) {
+  if (const auto found = by_id_.find(id); found != by_id_.end()) {
+    forwarding_.SetWantsEchoReplies(found->second, wants);
   }
 }
 
@@ -290,7 +320,7 @@ void Tunnel::HandleTimeout(TimePoint now) {
     wakes_.erase(wakes_.begin());
     entry.wake.reset();
     entry.peer->HandleTimeout(now);
-    Reschedule(entry);
+    Update(entry);
   }
 }
 
@@ -353,7 +383,8 @@ Tunnel::Slot Tunnel::TakeSlot() {
 
 // Nearly every packet puts a timer off. Only what comes earlier than the wake-up that is there is
 // worth changing the set for; a wake-up that comes too early costs one look at the peer.
-void Tunnel::Reschedule(Entry& entry) {
+void Tunnel::Update(Entry& entry) {
+  forwarding_.SetSession(entry.peer->owner(), entry.peer->current_session());
   const std::optional<TimePoint> next = entry.peer->NextTimeout();
   if (!next || (entry.wake && *entry.wake <= *next)) {
     return;

@@ -20,10 +20,10 @@
 #include "base/key.h"
 #include "base/random.h"
 #include "base/time.h"
-#include "tunnel/allowed_ips.h"
 #include "tunnel/cipher.h"
 #include "tunnel/cookie.h"
 #include "tunnel/counters.h"
+#include "tunnel/forwarding.h"
 #include "tunnel/handshake_limiter.h"
 #include "tunnel/identity.h"
 #include "tunnel/index_table.h"
@@ -86,6 +86,19 @@ class Tunnel {
   /// Without a session, asks for a handshake.
   void SendKeepalive(TimePoint now, PeerId id);
 
+  /// What packet threads have done since the last call, for the peers they have done it for.
+  std::vector<std::pair<PeerId, Activity>> HandleActivity(TimePoint now);
+
+  /// The peer's packets may go this way before `until`, and come by it, past this object. Nothing:
+  /// all of them are for HandlePacket and HandleDatagram.
+  void SetWay(PeerId id, const std::optional<UdpWay>& way, TimePoint until);
+
+  /// Answers to echo requests are to be handed over.
+  void SetWantsEchoReplies(PeerId id, bool wants);
+
+  /// For packet threads.
+  [[nodiscard]] Forwarding& forwarding() { return forwarding_; }
+
   void HandleTimeout(TimePoint now);
 
   /// When to call HandleTimeout. It may find nothing to do then: what was due has been put off.
@@ -112,7 +125,7 @@ class Tunnel {
 
  private:
   /// A place in slots_, and the peer's number in the allowed IPs.
-  using Slot = AllowedIps::Owner;
+  using Slot = Forwarding::Slot;
 
   struct Entry {
     std::unique_ptr<Peer> peer;  // Null in a free slot.
@@ -122,7 +135,8 @@ class Tunnel {
 
   [[nodiscard]] Entry* Find(PeerId id);
   [[nodiscard]] Slot TakeSlot();
-  void Reschedule(Entry& entry);
+  /// After every input of the peer's.
+  void Update(Entry& entry);
 
   [[nodiscard]] Peer* HandleInitiation(TimePoint now, const Way& way, Bytes datagram);
   [[nodiscard]] Peer* HandleResponse(TimePoint now, const Way& way, Bytes datagram);
@@ -139,7 +153,7 @@ class Tunnel {
   HandshakeLimiter initiations_;
   std::optional<TimePoint> flooded_until_;
   HandshakeLimiter responses_;
-  AllowedIps allowed_ips_;
+  Forwarding forwarding_;
   IndexTable indices_;
   Outbox outbox_;
   Counters counters_;

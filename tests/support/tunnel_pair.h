@@ -156,6 +156,32 @@ class TunnelPair {
     return accepted;
   }
 
+  /// Takes all outputs of both sides: after inputs that went past this class.
+  void Drain() {
+    for (const Side side : {kA, kB}) {
+      while (auto datagram = node(side).PollDatagram()) {
+        EXPECT_EQ(datagram->peer, kPeer);
+        sent_.push_back({.at = now_, .from = side, .bytes = std::move(datagram->bytes)});
+        if (!loses(sent_.back())) {
+          flights_.emplace(now_ + latency(sent_.back()), Flight{Other(side), sent_.back().bytes});
+        }
+      }
+      while (auto reply = node(side).PollReply()) {
+        EXPECT_EQ(reply->way.remote, WayTo(side).remote);
+        sent_.push_back({.at = now_, .from = side, .bytes = std::move(reply->bytes)});
+        if (!loses(sent_.back())) {
+          flights_.emplace(now_ + latency(sent_.back()), Flight{Other(side), sent_.back().bytes});
+        }
+      }
+      while (const auto packet = node(side).PollPacket()) {
+        received_[side].emplace_back(AsText(Bytes(packet->bytes).subspan(20)));
+      }
+      while (const auto event = node(side).PollEvent()) {
+        events_[side].push_back(*event);
+      }
+    }
+  }
+
   /// Both sides handle what is due and what arrives, for this long.
   void RunFor(Duration duration) {
     const TimePoint end = now_ + duration;
@@ -246,31 +272,6 @@ class TunnelPair {
       consider(flights_.begin()->first);
     }
     return next;
-  }
-
-  void Drain() {
-    for (const Side side : {kA, kB}) {
-      while (auto datagram = node(side).PollDatagram()) {
-        EXPECT_EQ(datagram->peer, kPeer);
-        sent_.push_back({.at = now_, .from = side, .bytes = std::move(datagram->bytes)});
-        if (!loses(sent_.back())) {
-          flights_.emplace(now_ + latency(sent_.back()), Flight{Other(side), sent_.back().bytes});
-        }
-      }
-      while (auto reply = node(side).PollReply()) {
-        EXPECT_EQ(reply->way.remote, WayTo(side).remote);
-        sent_.push_back({.at = now_, .from = side, .bytes = std::move(reply->bytes)});
-        if (!loses(sent_.back())) {
-          flights_.emplace(now_ + latency(sent_.back()), Flight{Other(side), sent_.back().bytes});
-        }
-      }
-      while (const auto packet = node(side).PollPacket()) {
-        received_[side].emplace_back(AsText(Bytes(packet->bytes).subspan(20)));
-      }
-      while (const auto event = node(side).PollEvent()) {
-        events_[side].push_back(*event);
-      }
-    }
   }
 
   Options options_;
