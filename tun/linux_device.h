@@ -19,6 +19,8 @@
 
 namespace floe::tun {
 
+/// One thread may read while others write.
+///
 /// The interface exists as long as this object, or the process, however that ends: it is never made
 /// persistent. It begins without addresses and switched off, see Netlink::SetUp().
 class LinuxDevice final : public Device {
@@ -68,7 +70,7 @@ class LinuxDevice final : public Device {
   std::atomic<Offloads> offloads_;
   Offloads takes_;
   int unreadable_ = 0;  // Packets in a row.
-  std::uint64_t dropped_ = 0;
+  std::atomic<std::uint64_t> dropped_{0};
 };
 
 }  // namespace floe::tun

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <netinet/in.h>
@@ -201,8 +202,17 @@ SendResult Classify(int error) {
 
 }  // namespace
 
+struct UdpSocket::Shared {
+  std::atomic<std::uint64_t> truncated{0};
+  std::atomic<std::uint64_t> malformed{0};
+  std::atomic<std::uint64_t> send_dropped{0};
+  std::atomic<bool> segment{false};
+  std::atomic<bool> gro{false};
+  std::atomic<int> refused{0};  // Times in a row that datagrams went one by one alone.
+};
+
 struct UdpSocket::Batch {
-  std::array<std::array<std::uint8_t, kMaxMessage>, kBatch> data;
+  std::array<std::array<std::uint8_t, kRoomInFront + kMaxMessage + kRoomBehind>, kBatch> data;
   std::array<sockaddr_storage, kBatch> remotes;
   std::array<Control, kBatch> controls;
   std::array<iovec, kBatch> vectors;
@@ -211,7 +221,7 @@ struct UdpSocket::Batch {
   /// recvmmsg() overwrites sizes and flags, so this precedes each.
   void Prepare() {
     for (std::size_t i = 0; i < kBatch; ++i) {
-      vectors[i] = {.iov_base = data[i].data(), .iov_len = data[i].size()};
+      vectors[i] = {.iov_base = data[i].data() + kRoomInFront, .iov_len = kMaxMessage};
       headers[i] = {};
       msghdr& header = headers[i].msg_hdr;
       header.msg_name = &remotes[i];
@@ -232,7 +242,7 @@ UdpSocket::Batch& UdpSocket::SharedBatch() {
 }
 
 UdpSocket::UdpSocket(UniqueFd fd, IpFamily family, std::uint16_t port)
-    : fd_(std::move(fd)), family_(family), port_(port) {}
+    : fd_(std::move(fd)), family_(family), port_(port), shared_(std::make_unique<Shared>()) {}
 
 UdpSocket::~UdpSocket() = default;
 UdpSocket::UdpSocket(UdpSocket&& other) noexcept = default;
@@ -269,7 +279,12 @@ Result<UdpSocket> UdpSocket::Open(const SocketAddress& local, std::uint32_t fwma
 void UdpSocket::SetOffloads(UdpOffloads wanted) {
   // Where the kernel cannot, datagrams come one by one.
   const auto set = SetOption(fd_.get(), SOL_UDP, UDP_GRO, wanted.gro ? 1 : 0, "UDP_GRO");
-  offloads_ = {.segment = wanted.segment, .gro = wanted.gro && set.has_value()};
+  shared_->segment = wanted.segment;
+  shared_->gro = wanted.gro && set.has_value();
+}
+
+UdpOffloads UdpSocket::offloads() const {
+  return {.segment = shared_->segment, .gro = shared_->gro};
 }
 
 SendResult UdpSocket::Send(const SocketAddress& local, const SocketAddress& remote, Bytes datagram,
@@ -279,7 +294,7 @@ SendResult UdpSocket::Send(const SocketAddress& local, const SocketAddress& remo
     return SendResult::kSent;
   }
   const SendResult result = Classify(error);
-  counters_.send_dropped += result == SendResult::kDropped ? 1 : 0;
+  shared_->send_dropped += result == SendResult::kDropped ? 1 : 0;
   return result;
 }
 
@@ -307,14 +322,14 @@ SendResult UdpSocket::SendTogether(const SocketAddress& local, const SocketAddre
     return Send(local, remote, datagrams, interface, tos);
   }
   int error = 0;
-  if (offloads_.segment) {
+  if (shared_->segment) {
     error = Transmit(local, remote, datagrams, interface, tos, size);
     if (error == 0) {
-      refused_ = 0;
+      shared_->refused = 0;
       return SendResult::kSent;
     }
     if (Classify(error) == SendResult::kDropped && !CannotSegment(error)) {
-      counters_.send_dropped += (datagrams.size() + size - 1) / size;
+      shared_->send_dropped += (datagrams.size() + size - 1) / size;
       return SendResult::kDropped;
     }
     // Else they may be larger than the interface lets through: one by one they are fragmented.
@@ -334,9 +349,9 @@ SendResult UdpSocket::SendTogether(const SocketAddress& local, const SocketAddre
 void UdpSocket::JudgeSegmenting(int error, SendResult one_by_one) {
   // What also goes wrong one by one says nothing of segmenting. A path through an interface of a
   // small MTU refuses too (EINVAL), but then others go well in between.
-  refused_ += one_by_one == SendResult::kSent ? 1 : 0;
-  if (CannotSegment(error) || refused_ >= kMaxRefusals) {
-    offloads_.segment = false;
+  shared_->refused += one_by_one == SendResult::kSent ? 1 : 0;
+  if (CannotSegment(error) || shared_->refused >= kMaxRefusals) {
+    shared_->segment = false;
   }
 }
 
@@ -373,7 +388,27 @@ int UdpSocket::Transmit(const SocketAddress& local, const SocketAddress& remote,
   return 0;
 }
 
+UdpCounters UdpSocket::counters() const {
+  return {.truncated = shared_->truncated,
+          .malformed = shared_->malformed,
+          .send_dropped = shared_->send_dropped};
+}
+
 std::size_t UdpSocket::Receive(const OnDatagram& on_datagram, std::size_t max_batches) {
+  return ReceiveTogether(
+      [&](const SocketAddress& local, const SocketAddress& remote, Bytes datagrams,
+          std::size_t size, std::uint8_t tos) {
+        std::size_t at = 0;
+        do {  // Also for one that is empty.
+          on_datagram(local, remote, datagrams.subspan(at, std::min(size, datagrams.size() - at)),
+                      tos);
+          at += size;
+        } while (at < datagrams.size());
+      },
+      max_batches);
+}
+
+std::size_t UdpSocket::ReceiveTogether(const OnDatagrams& on_datagrams, std::size_t max_batches) {
   std::size_t total = 0;
   Batch& shared = SharedBatch();
   for (std::size_t batch = 0; batch < max_batches; ++batch) {
@@ -387,7 +422,7 @@ std::size_t UdpSocket::Receive(const OnDatagram& on_datagram, std::size_t max_ba
     }
     const auto count = static_cast<std::size_t>(received);
     for (std::size_t i = 0; i < count; ++i) {
-      Deliver(shared, i, on_datagram);
+      Deliver(shared, i, on_datagrams);
     }
     total += count;
     if (count < kBatch) {
@@ -397,31 +432,26 @@ std::size_t UdpSocket::Receive(const OnDatagram& on_datagram, std::size_t max_ba
   return total;
 }
 
-void UdpSocket::Deliver(Batch& batch, std::size_t index, const OnDatagram& on_datagram) {
+void UdpSocket::Deliver(Batch& batch, std::size_t index, const OnDatagrams& on_datagrams) {
   mmsghdr& header = batch.headers[index];
   if ((header.msg_hdr.msg_flags & MSG_TRUNC) != 0) {
-    ++counters_.truncated;
+    ++shared_->truncated;
     return;
   }
   const auto local = FindDestination(header.msg_hdr);
   const auto remote = FromNative(reinterpret_cast<const sockaddr*>(&batch.remotes[index]));
   if (!local || !remote) {
-    ++counters_.malformed;
+    ++shared_->malformed;
     return;
   }
-  const Bytes message = Bytes(batch.data[index]).first(header.msg_len);
+  const Bytes message = Bytes(batch.data[index]).subspan(kRoomInFront, header.msg_len);
   const std::size_t size = FindSegmentSize(header.msg_hdr).value_or(message.size());
   if (size > kMaxDatagram) {
-    ++counters_.truncated;
+    ++shared_->truncated;
     return;
   }
   const std::uint8_t tos = FindTos(header.msg_hdr);  // One for all: the kernel joins no others.
-  std::size_t at = 0;
-  do {  // Also for one that is empty.
-    on_datagram(SocketAddress{*local, port_}, *remote,
-                message.subspan(at, std::min(size, message.size() - at)), tos);
-    at += size;
-  } while (at < message.size());
+  on_datagrams(SocketAddress{*local, port_}, *remote, message, size, tos);
 }
 
 }  // namespace floe::uv

@@ -40,6 +40,8 @@ struct UdpCounters {
   std::uint64_t send_dropped = 0;  // Sends that ended as kDropped.
 };
 
+/// Any thread may send, while one receives.
+///
 /// Bound to the wildcard address of one family, of which a node has one for IPv4 and one for IPv6,
 /// or to one address. No call blocks. Datagrams that do not fit the way are fragmented, not
 /// refused, but for those of SendWhole().
@@ -92,17 +94,27 @@ class UdpSocket {
                                         Bytes datagrams, std::size_t size,
                                         std::uint32_t interface = 0, std::uint8_t tos = 0);
 
+  /// Datagrams that came together: end to end, each of `size` bytes but the last, which may be
+  /// smaller. There are kRoomInFront and kRoomBehind bytes of memory around them. As OnDatagram.
+  using OnDatagrams = std::function<void(const SocketAddress& local, const SocketAddress& remote,
+                                         Bytes datagrams, std::size_t size, std::uint8_t tos)>;
+  static constexpr std::size_t kRoomInFront = 64;
+  static constexpr std::size_t kRoomBehind = 512;
+
   /// Hands over what is waiting, at most `max_batches` times kBatch messages of the kernel, each of
   /// which may be several datagrams that came together, so that a flood does not keep the loop from
   /// its other work. `local` has our port and the address the datagram was sent to. Returns how
   /// many messages there were.
   std::size_t Receive(const OnDatagram& on_datagram, std::size_t max_batches);
 
+  /// The same, without telling the datagrams of a message apart.
+  std::size_t ReceiveTogether(const OnDatagrams& on_datagrams, std::size_t max_batches);
+
   /// Uses these and no others. To begin with it uses all, as far as the kernel can.
   void SetOffloads(UdpOffloads wanted);
 
   /// Those in use. SendTogether() switches `segment` off when the kernel refuses it.
-  [[nodiscard]] UdpOffloads offloads() const { return offloads_; }
+  [[nodiscard]] UdpOffloads offloads() const;
 
   /// For polling. The socket still owns it.
   [[nodiscard]] int fd() const { return fd_.get(); }
@@ -111,10 +123,11 @@ class UdpSocket {
 
   [[nodiscard]] std::uint16_t port() const { return port_; }
 
-  [[nodiscard]] const UdpCounters& counters() const { return counters_; }
+  [[nodiscard]] UdpCounters counters() const;
 
  private:
-  struct Batch;  // What one recvmmsg() writes to.
+  struct Batch;   // What one recvmmsg() writes to.
+  struct Shared;  // What the threads share.
 
   [[nodiscard]] static Batch& SharedBatch();
 
@@ -127,14 +140,12 @@ class UdpSocket {
                              std::uint32_t interface, std::uint8_t tos, std::size_t segment);
   /// Learns from what the kernel said to datagrams that were to go together.
   void JudgeSegmenting(int error, SendResult one_by_one);
-  void Deliver(Batch& batch, std::size_t index, const OnDatagram& on_datagram);
+  void Deliver(Batch& batch, std::size_t index, const OnDatagrams& on_datagrams);
 
   UniqueFd fd_;
   IpFamily family_;
   std::uint16_t port_;
-  UdpCounters counters_;
-  UdpOffloads offloads_;
-  int refused_ = 0;  // Times in a row that datagrams went one by one alone.
+  std::unique_ptr<Shared> shared_;
 };
 
 }  // namespace floe::uv
