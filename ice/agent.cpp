@@ -185,6 +185,10 @@ const Pair* Agent::selected() const {
   return it == checklist_.pairs().end() ? nullptr : &*it;
 }
 
+TimePoint Agent::ConsentEnds(const Pair& pair) {
+  return pair.last_answer + kConsentTimeout;
+}
+
 const Pair* Agent::nominated() const {
   const auto it = nominated_ ? std::ranges::find(checklist_.pairs(), *nominated_, &Pair::id)
                              : checklist_.pairs().end();

@@ -229,6 +229,9 @@ class Agent {
 
   /// The pair that carries the data, or null.
   [[nodiscard]] const Pair* selected() const;
+  /// When nothing may be sent on a pair any more if its checks stay unanswered: RFC 7675 section
+  /// 5.1.
+  [[nodiscard]] static TimePoint ConsentEnds(const Pair& pair);
   /// The pair that both ends know to be nominated, or null.
   [[nodiscard]] const Pair* nominated() const;
 

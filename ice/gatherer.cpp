@@ -150,6 +150,19 @@ void Gatherer::Send(TimePoint now, const SocketAddress& base, const SocketAddres
   DrainRelays(now);
 }
 
+std::optional<Gatherer::Underlying> Gatherer::UnderlyingOf(TimePoint now, const SocketAddress& base,
+                                                           const SocketAddress& remote) const {
+  for (const NamedRelay& entry : relays_) {
+    if (const RelayWay* way = entry.relay->Find(base)) {
+      const auto channel = way->ChannelTo(now, remote);
+      return channel ? std::optional(Underlying{way->local(), way->target(), channel})
+                     : std::nullopt;
+    }
+  }
+  return base.transport == Transport::kUdp ? std::optional(Underlying{base, remote, std::nullopt})
+                                           : std::nullopt;
+}
+
 void Gatherer::Close(TimePoint now) {
   for (const NamedRelay& entry : relays_) {
     entry.relay->Close(now);

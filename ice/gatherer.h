@@ -121,6 +121,19 @@ class Gatherer {
   /// Data will go this way: over a relay, it gets a channel (RFC 8656 section 12).
   void UseForData(TimePoint now, const SocketAddress& base, const SocketAddress& remote);
 
+  /// How datagrams from this base get to `remote` past Send(): from `local` to `remote`, within
+  /// ChannelData if there is a channel.
+  struct Underlying {
+    SocketAddress local;
+    SocketAddress remote;
+    std::optional<std::uint16_t> channel;
+  };
+
+  /// Nothing if there is no such way: over TCP, or a relay's channel is not bound yet. A way over a
+  /// relay is to be asked for again now and then, with UseForData().
+  [[nodiscard]] std::optional<Underlying> UnderlyingOf(TimePoint now, const SocketAddress& base,
+                                                       const SocketAddress& remote) const;
+
   /// Gives every allocation back to its server.
   void Close(TimePoint now);
 

@@ -317,6 +317,10 @@ void RelayWay::UseForData(TimePoint now, const SocketAddress& remote) {
   Drain(now);
 }
 
+std::optional<std::uint16_t> RelayWay::ChannelTo(TimePoint now, const SocketAddress& remote) const {
+  return ready() && !is_stream() && !is_stranded() ? client_->ChannelOf(now, remote) : std::nullopt;
+}
+
 void RelayWay::ForgetIdle(TimePoint now) {
   std::erase_if(channels_, [&](const auto& entry) {
     if (now - entry.second < kIdle) {

@@ -155,6 +155,10 @@ class RelayWay {
   void Send(TimePoint now, const SocketAddress& remote, Bytes payload);
   void UseForData(TimePoint now, const SocketAddress& remote);
 
+  /// The channel that data to this peer goes by, over UDP, once it is bound.
+  [[nodiscard]] std::optional<std::uint16_t> ChannelTo(TimePoint now,
+                                                       const SocketAddress& remote) const;
+
   /// When it may be started: at once if nothing, and before the first time.
   [[nodiscard]] std::optional<TimePoint> not_before() const { return not_before_; }
 

@@ -214,6 +214,7 @@ void Engine::SetWanted(TimePoint now, PeerId peer, bool wanted) {
     entry.link->SetWanted(now, wanted);
     Touch(peer);
   }
+  UpdateWay(now, peer);
   if (!wanted && entry.up) {
     entry.up = false;
     notices_.emplace_back(PeerDown{peer});
@@ -312,6 +313,7 @@ void Engine::HandleTunnelDatagram(TimePoint now, const SocketAddress& local,
   Peer& peer = *peers_[accepted->peer];
   if (peer.config.is_static) {
     peer.endpoint.HandleReceived(local, remote);
+    UpdateWay(now, accepted->peer);
   } else {
     peer.link->NoteDataReceived(now, local, remote);
   }
@@ -326,6 +328,36 @@ void Engine::HandleUnreachable(TimePoint now, const SocketAddress& local,
 void Engine::HandlePacket(TimePoint now, Bytes packet) {
   HandleDueLinks(now);
   tunnel_.HandlePacket(now, packet);
+  Drain(now);
+}
+
+void Engine::HandleActivity(TimePoint now) {
+  for (const auto& [id, activity] : tunnel_.HandleActivity(now)) {
+    Peer& peer = *peers_[id];
+    const auto& path = peer.link->path();
+    if (peer.config.is_static) {
+      if (const auto way = peer.endpoint.way(); way && activity.received) {
+        peer.endpoint.HandleReceived(way->local, way->remote);
+      }
+    } else if (path) {
+      if (activity.sent) {
+        peer.link->NoteDataSent(*activity.sent);
+        if (gatherer_.IsRelayed(path->local)) {
+          gatherer_.UseForData(now, path->local, path->remote);
+        }
+      }
+      if (activity.received) {
+        peer.link->NoteDataReceived(*activity.received, path->local, path->remote);
+      }
+    }
+    tunnel_.SetWantsEchoReplies(id, pinger_.IsWaiting(now, id));
+    UpdateWay(now, id);
+  }
+  Drain(now);
+}
+
+void Engine::HandlePeersPacket(TimePoint now, PeerId peer, Bytes packet) {
+  DeliverPacket(now, peer, {packet.begin(), packet.end()});
   Drain(now);
 }
 
@@ -425,6 +457,7 @@ std::optional<std::uint16_t> Engine::Ping(TimePoint now, PeerId peer) {
       if (own.family == prefix.address.family) {
         HandleDueLinks(now);
         Pinger::Request request = pinger_.MakeRequest(now, peer, own, prefix.address);
+        tunnel_.SetWantsEchoReplies(peer, true);
         tunnel_.HandlePacket(now, request.packet);
         Drain(now);
         return request.seq;

@@ -219,6 +219,10 @@ class Engine {
   /// The network would not send from `local` to `remote`.
   void HandleUnreachable(TimePoint now, const SocketAddress& local, const SocketAddress& remote);
   void HandlePacket(TimePoint now, Bytes packet);  // From the TUN device.
+  /// Packet threads have been at work (tunnel/forwarding.h).
+  void HandleActivity(TimePoint now);
+  /// A packet of a peer's that may answer Ping().
+  void HandlePeersPacket(TimePoint now, PeerId peer, Bytes packet);
   void HandleMdns(TimePoint now, Bytes datagram);  // From port 5353, RFC 6762.
 
   // Of streams to relays, whose ids are the gatherer's.
@@ -250,6 +254,9 @@ class Engine {
   [[nodiscard]] std::optional<Notice> PollNotice();
   [[nodiscard]] std::optional<Pong> PollPong();
   [[nodiscard]] std::optional<TimePoint> NextTimeout() const;
+
+  /// What threads need that carry packets past HandleDatagram() and HandlePacket().
+  [[nodiscard]] tunnel::Forwarding& forwarding() { return tunnel_.forwarding(); }
 
   // State, for status.
 
@@ -334,6 +341,9 @@ class Engine {
                             Bytes datagram, std::uint8_t tos);
   void Route(TimePoint now, tunnel::Datagram datagram);
   void RouteToStatic(TimePoint now, Peer& peer, tunnel::Datagram datagram);
+  void DeliverPacket(TimePoint now, PeerId id, std::vector<std::uint8_t> packet);
+  /// Tells packet threads which way the peer's packets go.
+  void UpdateWay(TimePoint now, PeerId id);
   void RetryHandshake(TimePoint now, PeerId id);
   void SendKeptAnswer(TimePoint now, Peer& peer);
   void IndexAgents(PeerId id);

@@ -159,6 +159,7 @@ bool Engine::DrainLink(TimePoint now, PeerId id) {
   if (peer.agents_version != peer.link->agents_version()) {
     IndexAgents(id);
   }
+  UpdateWay(now, id);
   UpdateDeadline(id);
   return any;
 }
@@ -315,18 +316,22 @@ bool Engine::DrainTunnel(TimePoint now) {
   }
   while (auto packet = tunnel_.PollPacket()) {
     any = true;
-    if (!peers_[packet->peer]->wanted) {
-      continue;  // Taken down here, while the other end still holds a session.
-    }
-    if (!pinger_.HandlePacket(now, packet->peer, packet->bytes) && packets_.size() < kMaxPackets) {
-      packets_.push_back(std::move(packet->bytes));
-    }
+    DeliverPacket(now, packet->peer, std::move(packet->bytes));
   }
   while (const auto event = tunnel_.PollEvent()) {
     HandleTunnelEvent(now, *event);
     any = true;
   }
   return any;
+}
+
+void Engine::DeliverPacket(TimePoint now, PeerId id, std::vector<std::uint8_t> packet) {
+  if (!peers_[id]->wanted) {
+    return;  // Taken down here, while the other end still holds a session.
+  }
+  if (!pinger_.HandlePacket(now, id, packet) && packets_.size() < kMaxPackets) {
+    packets_.push_back(std::move(packet));
+  }
 }
 
 void Engine::HandleTunnelEvent(TimePoint /*now*/, const tunnel::Event& event) {
@@ -382,6 +387,35 @@ void Engine::Route(TimePoint now, tunnel::Datagram datagram) {
   const bool whole_way = ice::IsDirect(path->tier());
   gatherer_.Send(now, path->local, path->remote, std::move(datagram.bytes),
                  {.tos = whole_way ? datagram.tos : WithoutEcn(datagram.tos)});
+  UpdateWay(now, datagram.peer);  // A relay's channel may have been bound.
+}
+
+void Engine::UpdateWay(TimePoint now, PeerId id) {
+  const Peer& peer = *peers_[id];
+  if (peer.config.is_static) {
+    const auto& way = peer.endpoint.way();
+    tunnel_.SetWay(id,
+                   peer.wanted && way
+                       ? std::optional(tunnel::UdpWay{.local = way->local, .remote = way->remote})
+                       : std::nullopt,
+                   TimePoint::max());
+    return;
+  }
+  const auto& path = peer.link->path();
+  const ice::Pair* const pair = peer.link->selected();
+  const bool usable =
+      peer.wanted && path && pair != nullptr && !probe_sockets_.contains(path->local);
+  const auto way = usable ? gatherer_.UnderlyingOf(now, path->local, path->remote) : std::nullopt;
+  if (!way) {
+    tunnel_.SetWay(id, std::nullopt, now);
+    return;
+  }
+  tunnel_.SetWay(id,
+                 tunnel::UdpWay{.local = way->local,
+                                .remote = way->remote,
+                                .channel = way->channel,
+                                .carries_ecn = ice::IsDirect(path->tier())},
+                 ice::Agent::ConsentEnds(*pair));
 }
 
 void Engine::RouteToStatic(TimePoint now, Peer& peer, tunnel::Datagram datagram) {

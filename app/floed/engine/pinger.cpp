@@ -102,6 +102,13 @@ bool Pinger::HandlePacket(TimePoint now, std::uint32_t peer, Bytes packet) {
   return true;
 }
 
+bool Pinger::IsWaiting(TimePoint now, std::uint32_t peer) const {
+  constexpr Duration kPatience = std::chrono::seconds(10);
+  return std::ranges::any_of(sent_, [&](const auto& entry) {
+    return entry.second.peer == peer && now - entry.second.time < kPatience;
+  });
+}
+
 std::optional<Pong> Pinger::PollPong() {
   if (pongs_.empty()) {
     return std::nullopt;

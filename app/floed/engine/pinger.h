@@ -41,6 +41,9 @@ class Pinger {
   /// whether it did.
   bool HandlePacket(TimePoint now, std::uint32_t peer, Bytes packet);
 
+  /// Whether an answer of this peer's may still come.
+  [[nodiscard]] bool IsWaiting(TimePoint now, std::uint32_t peer) const;
+
   [[nodiscard]] std::optional<Pong> PollPong();
 
  private:
