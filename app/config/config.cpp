@@ -22,7 +22,8 @@ namespace {
 constexpr std::streamsize kLargestFile = 4 << 20;  // bytes
 constexpr std::int64_t kSchema = 1;
 constexpr Range kPorts = {0, 65535};
-constexpr Range kMtus = {576, 9000};     // bytes; RFC 791 asks for 576 at least
+constexpr Range kMtus = {576, 9000};  // bytes; RFC 791 asks for 576 at least
+constexpr Range kThreads{1, 2};
 constexpr std::int64_t kIpv6Mtu = 1280;  // bytes; RFC 8200 section 5
 constexpr const char* kFallbackName = "node";
 
@@ -353,8 +354,9 @@ void ReadOffload(const Section& section, OffloadConfig& offload) {
 }
 
 void ConfigReader::ReadTun(Config& config) const {
-  const Section section = Table("tun", {"name", "mtu", "offload"});
+  const Section section = Table("tun", {"name", "mtu", "offload", "threads"});
   ReadOffload(section, config.tun.offload);
+  config.tun.two_threads = section.Integer("threads", kThreads).value_or(1) == 2;
   if (const auto name = section.String("name")) {
     if (!IsInterfaceName(name->text)) {
       section.Refuse(name->position, "name", "is no name for a network interface",

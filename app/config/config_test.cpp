@@ -71,6 +71,7 @@ TEST_F(ConfigTest, FillsInDefaults) {
   EXPECT_EQ(config.node.fwmark, 0U);
   EXPECT_EQ(config.tun.name, "floe0");
   EXPECT_EQ(config.tun.mtu, 1408);
+  EXPECT_FALSE(config.tun.two_threads);
   EXPECT_EQ(config.paths.prefer, PathPreference::kAuto);
   EXPECT_TRUE(config.paths.pcp && config.paths.nat_pmp && config.paths.upnp);
   EXPECT_FALSE(config.paths.port_prediction);
@@ -167,6 +168,7 @@ port_prediction = true
 [tun]
 name = "floe1"
 mtu = 1280
+threads = 2
 offload = ["tso", "udp-gro"]
 [control]
 socket = "floe.sock"
@@ -189,6 +191,7 @@ allow_overlap = true
   EXPECT_TRUE(config.paths.port_prediction);
   EXPECT_EQ(config.tun.name, "floe1");
   EXPECT_EQ(config.tun.mtu, 1280);
+  EXPECT_TRUE(config.tun.two_threads);
   EXPECT_EQ(
       config.tun.offload,
       (OffloadConfig{
@@ -273,7 +276,7 @@ TEST_F(ConfigTest, RefusesAnUnknownKeyAndSuggestsTheNearest) {
 
 TEST_F(ConfigTest, ListsTheKeysWhereNoneIsNear) {
   ExpectRefused(kNode + std::string("[tun]\nqueues = 4\n"),
-                "5:1: tun.queues: unknown key; known here: name, mtu, offload");
+                "5:1: tun.queues: unknown key; known here: name, mtu, offload, threads");
 }
 
 TEST_F(ConfigTest, RefusesTheWrongType) {
@@ -298,6 +301,7 @@ TEST_F(ConfigTest, RefusesANumberOutOfRange) {
                 "4:15: node.listen_port: is 65536; write an integer from 0 to 65535");
   ExpectRefused(kNode + std::string("fwmark = -1\n"), "4:10: node.fwmark: is -1; ");
   ExpectRefused(kNode + std::string("[tun]\nmtu = 575\n"), "5:7: tun.mtu: is 575; ");
+  ExpectRefused(kNode + std::string("[tun]\nthreads = 3\n"), "5:11: tun.threads: is 3; ");
   ExpectRefused(kNode + std::string("[tun]\nmtu = 9001\n"), "5:7: tun.mtu: is 9001; ");
 }
 

@@ -43,6 +43,15 @@ class InnerNetwork {
   void Write(std::vector<std::uint8_t> packet);
   void Flush();
 
+  // For those who carry packets on threads of their own (packet_path.h).
+
+  /// The device is theirs to read.
+  void StopReading() { poll_->Watch(uv::Interest::kNone); }
+
+  [[nodiscard]] tun::Device& device() { return *device_; }
+
+  [[nodiscard]] JoinedWriter& writer() { return writer_; }
+
   /// What the kernel hands over as one.
   [[nodiscard]] tun::Offloads offloads() const { return device_->offloads(); }
 

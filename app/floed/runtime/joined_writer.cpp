@@ -55,8 +55,8 @@ Result<void> JoinedWriter::WriteCut(const tunnel::Coalescer::Group& group) {
   }
   // If these are not taken either, the interface is switched off or the memory is gone.
   const bool udp = header->segments == tunnel::OffloadHeader::Segments::kUdp;
-  int& refused = udp ? refused_udp_ : refused_tcp_;
-  bool& joinable = udp ? joinable_.udp : joinable_.tcp;
+  std::atomic<int>& refused = udp ? refused_udp_ : refused_tcp_;
+  std::atomic<bool>& joinable = udp ? udp_ : tcp_;
   refused += any_taken ? 1 : 0;
   if (joinable && refused >= kMaxRefusals) {
     joinable = false;

@@ -207,6 +207,12 @@ control::ExitCode Runtime::Run() {
     Fail(started.error());
     return exit_code_;
   }
+  if (config_.tun.two_threads) {
+    if (auto started = StartPacketThreads(); !started) {
+      Fail(started.error());
+      return exit_code_;
+    }
+  }
   const TimePoint now = uv::Loop::Now();
   TellAddresses(now);
   ResolveConfigured();
@@ -233,6 +239,45 @@ control::ExitCode Runtime::Run() {
     mapper->Stop();
   }
   return exit_code_;
+}
+
+Result<void> Runtime::StartPacketThreads() {
+  inner_->StopReading();
+  underlay_->StopReceiving();
+  auto path = PacketPath::Start(
+      *loop_,
+      {.device = inner_->device(),
+       .writer = inner_->writer(),
+       .underlay = *underlay_,
+       .cipher = *engine_->config().cipher,
+       .forwarding = engine_->forwarding()},
+      {.on_left_over = [this](LeftOver left_over) { HandleLeftOver(std::move(left_over)); },
+       .on_batch = [this] { Flush(); },
+       .on_activity =
+           [this] {
+             engine_->HandleActivity(uv::Loop::Now());
+             Flush();
+           }});
+  if (!path) {
+    return floe::Fail(std::move(path.error()));
+  }
+  packet_path_ = std::move(*path);
+  return {};
+}
+
+void Runtime::HandleLeftOver(LeftOver left_over) {
+  const TimePoint now = uv::Loop::Now();
+  if (const auto* datagram = std::get_if<ReceivedDatagram>(&left_over)) {
+    engine_->HandleDatagram(now, datagram->local, datagram->remote, datagram->bytes, datagram->tos);
+  } else if (const auto* packet = std::get_if<DevicePacket>(&left_over)) {
+    engine_->HandlePacket(now, packet->bytes);
+  } else if (const auto* peers = std::get_if<PeersPacket>(&left_over)) {
+    engine_->HandlePeersPacket(now, peers->peer, peers->bytes);
+  } else if (const auto* way = std::get_if<UnreachableWay>(&left_over)) {
+    engine_->HandleUnreachable(now, way->local, way->remote);
+  } else if (const auto* error = std::get_if<Error>(&left_over)) {
+    Fail(*error);
+  }
 }
 
 void Runtime::TellAddresses(TimePoint now) {

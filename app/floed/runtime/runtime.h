@@ -21,6 +21,7 @@
 #include "app/floed/runtime/control_server.h"
 #include "app/floed/runtime/inner_network.h"
 #include "app/floed/runtime/key_log_file.h"
+#include "app/floed/runtime/packet_path.h"
 #include "app/floed/runtime/probe_sockets.h"
 #include "app/floed/runtime/reload_plan.h"
 #include "app/floed/runtime/rendezvous_streams.h"
@@ -70,6 +71,8 @@ class Runtime {
 
   [[nodiscard]] Result<void> TakeMachine();
   void MakeEngine();
+  [[nodiscard]] Result<void> StartPacketThreads();
+  void HandleLeftOver(LeftOver left_over);
   void TellAddresses(TimePoint now);
   void MapByUpnp(const ice::portmap::Gateway& gateway);
   void StartControl();
@@ -125,6 +128,7 @@ class Runtime {
   std::set<engine::PeerId> unresolved_;  // Whose endpoint's name was not found the last time.
   std::map<SocketAddress, std::unique_ptr<UpnpMapper>> upnp_;  // By the socket of ours.
   std::unique_ptr<uv::Timer> timer_;
+  std::unique_ptr<PacketPath> packet_path_;  // Its threads end before all that they work with.
   std::set<std::string, std::less<>> relay_troubles_;
   bool flushing_ = false;
   bool stopping_ = false;

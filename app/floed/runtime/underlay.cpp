@@ -161,6 +161,7 @@ uv::UdpOffloads Underlay::offloads() const {
 }
 
 std::uint32_t Underlay::WayOutOf(const IpAddress& ip) const {
+  const std::lock_guard lock(ways_out_lock_);
   const auto way_out = ways_out_.find(ip);
   return way_out == ways_out_.end() ? 0 : way_out->second;
 }
@@ -183,11 +184,32 @@ void Underlay::Send(const SocketAddress& local, const SocketAddress& remote, Byt
   ++waiting_count_;
 }
 
+void Underlay::StopReceiving() {
+  poll_v4_.reset();
+  poll_v6_.reset();
+}
+
+std::vector<uv::UdpSocket*> Underlay::sockets() {
+  return v6_ ? std::vector{&v4_, &*v6_} : std::vector{&v4_};
+}
+
+uv::SendResult Underlay::SendNow(const SocketAddress& local, const SocketAddress& remote,
+                                 std::uint8_t tos, Bytes datagrams, std::size_t size) {
+  uv::UdpSocket* const socket = SocketFor(remote);
+  return socket == nullptr
+             ? uv::SendResult::kUnreachable
+             : socket->SendTogether(local, remote, datagrams, size, WayOutOf(local.ip), tos);
+}
+
+uv::UdpSocket* Underlay::SocketFor(const SocketAddress& remote) {
+  return remote.ip.is_v4() ? &v4_ : v6_ ? &*v6_ : nullptr;
+}
+
 void Underlay::SendWaiting() {
   if (waiting_count_ == 0) {
     return;
   }
-  uv::UdpSocket* socket = way_.second.ip.is_v4() ? &v4_ : v6_ ? &*v6_ : nullptr;
+  uv::UdpSocket* const socket = SocketFor(way_.second);
   if (socket == nullptr || SendWaiting(*socket) == uv::SendResult::kUnreachable) {
     unreachable_.push_back(way_);
   }
@@ -242,7 +264,7 @@ bool Underlay::UpdateAddresses() {
   });
   std::vector<SocketAddress> addresses;
   std::vector<ice::portmap::Gateway> gateways;
-  ways_out_.clear();
+  std::unordered_map<IpAddress, std::uint32_t, IpAddressHash> ways_out;
   hidden_ = paths_.hide_cidrs;
   for (const tun::InterfaceAddress& address : usable) {
     addresses.push_back({address.ip, port()});
@@ -253,8 +275,12 @@ bool Underlay::UpdateAddresses() {
       hidden_.push_back({address.ip, address.ip.bits()});
     }
     if (metrics.size() > 1 && metrics.contains(address.index)) {
-      ways_out_[address.ip] = address.index;
+      ways_out[address.ip] = address.index;
     }
+  }
+  {
+    const std::lock_guard lock(ways_out_lock_);
+    ways_out_ = std::move(ways_out);
   }
   if (addresses == addresses_ && gateways == gateways_) {
     return false;

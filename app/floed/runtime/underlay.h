@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -54,6 +55,17 @@ class Underlay {
   /// Begins to watch. What on_datagram calls must be ready.
   [[nodiscard]] Result<void> Start();
 
+  // For those who carry packets on threads of their own (packet_path.h).
+
+  /// What arrives is theirs to receive, from sockets(): that of IPv4, and that of IPv6 where there
+  /// is one.
+  void StopReceiving();
+  [[nodiscard]] std::vector<uv::UdpSocket*> sockets();
+
+  /// Sends datagrams together, see UdpSocket::SendTogether(). For any thread.
+  [[nodiscard]] uv::SendResult SendNow(const SocketAddress& local, const SocketAddress& remote,
+                                       std::uint8_t tos, Bytes datagrams, std::size_t size);
+
   /// One end and the other of a way that datagrams take.
   using Way = std::pair<SocketAddress, SocketAddress>;
 
@@ -83,13 +95,14 @@ class Underlay {
   [[nodiscard]] const std::vector<IpPrefix>& hidden() const { return hidden_; }
 
   /// The interface that packets from this address of ours have to name, or 0 where any route will
-  /// do.
+  /// do. For any thread.
   [[nodiscard]] std::uint32_t WayOutOf(const IpAddress& ip) const;
 
   [[nodiscard]] std::uint16_t port() const { return v4_.port(); }
 
  private:
   void Receive(uv::UdpSocket& socket);
+  [[nodiscard]] uv::UdpSocket* SocketFor(const SocketAddress& remote);
   void SendWaiting();
   [[nodiscard]] uv::SendResult SendWaiting(uv::UdpSocket& socket);
   /// Returns whether addresses() changed.
@@ -107,7 +120,8 @@ class Underlay {
   std::vector<ice::portmap::Gateway> gateways_;
   std::vector<IpPrefix> hidden_;
   /// Where several interfaces have a default route: which one an address must go out of.
-  std::unordered_map<IpAddress, std::uint32_t, IpAddressHash> ways_out_;
+  std::unordered_map<IpAddress, std::uint32_t, IpAddressHash> ways_out_;  // Under the lock.
+  mutable std::mutex ways_out_lock_;
   bool flooded_ = false;
   Way way_;                            // Of what is waiting.
   ice::Handling handling_;             // Likewise.

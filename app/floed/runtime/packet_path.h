@@ -1,0 +1,81 @@
+// Carries packets between the TUN device and the network on two threads of its own: what
+// tunnel/outbound.h and tunnel/inbound.h cannot, goes to the engine.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "app/floed/runtime/hand_over.h"
+#include "app/floed/runtime/joined_writer.h"
+#include "app/floed/runtime/underlay.h"
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "base/uv/async.h"
+#include "base/uv/loop.h"
+#include "base/uv/timer.h"
+#include "tun/device.h"
+#include "tunnel/cipher.h"
+#include "tunnel/forwarding.h"
+
+namespace floe::daemon {
+
+class PacketPath {
+ public:
+  /// On the loop's thread.
+  struct Handlers {
+    std::function<void(LeftOver)> on_left_over;
+    std::function<void()> on_batch;     // After several of them.
+    std::function<void()> on_activity;  // For Engine::HandleActivity.
+  };
+
+  /// What it works between and with. All of it outlives it.
+  struct Parts {
+    tun::Device& device;
+    JoinedWriter& writer;
+    Underlay& underlay;
+    const tunnel::Cipher& cipher;
+    tunnel::Forwarding& forwarding;
+  };
+
+  /// Begins at once.
+  [[nodiscard]] static Result<std::unique_ptr<PacketPath>> Start(uv::Loop& loop, Parts parts,
+                                                                 Handlers handlers);
+
+  PacketPath(uv::Loop& loop, Parts parts, Handlers handlers);
+  /// Waits for the threads to end.
+  ~PacketPath();
+
+  PacketPath(const PacketPath&) = delete;
+  PacketPath& operator=(const PacketPath&) = delete;
+
+  /// Packets that the kernel gave us and that contradict themselves.
+  [[nodiscard]] std::uint64_t malformed() const;
+
+  /// What was dropped because the loop had too much to do.
+  [[nodiscard]] std::uint64_t overflow() const { return hand_over_.dropped(); }
+
+ private:
+  class FromDevice;
+  class FromNetwork;
+
+  [[nodiscard]] Result<void> StartThreads();
+  void NoteActivity();
+  void HandleLeftOvers();
+
+  Handlers handlers_;
+  std::atomic<bool> activity_{false};
+  HandOver hand_over_;
+  std::unique_ptr<FromDevice> from_device_;
+  std::unique_ptr<FromNetwork> from_network_;
+  uv::Async wake_;
+  uv::Timer activity_timer_;
+  UniqueFd stop_;  // Readable when the threads are to end.
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace floe::daemon
