@@ -17,6 +17,9 @@ std::optional<TimePoint> Take(std::atomic<TimePoint>& time) {
 }  // namespace
 
 void Forwarding::AddLane(Slot slot, PeerId peer) {
+  if (!enabled_) {
+    return;
+  }
   auto lane = std::make_unique<Lane>(slot, peer);
   {
     const std::lock_guard active(active_lock_);
@@ -30,6 +33,9 @@ void Forwarding::AddLane(Slot slot, PeerId peer) {
 }
 
 void Forwarding::RemoveLane(Slot slot) {
+  if (At(slot) == nullptr) {
+    return;
+  }
   SetSession(slot, nullptr);
   std::unique_ptr<Lane> lane;
   {
@@ -51,40 +57,43 @@ void Forwarding::Remove(const IpPrefix& prefix, Slot slot) {
 }
 
 void Forwarding::SetSession(Slot slot, const std::shared_ptr<Session>& session) {
-  Lane& lane = *lanes_[slot];
-  if (lane.session_ == session) {
+  Lane* const lane = At(slot);
+  if (lane == nullptr || lane->session_ == session) {
     return;
   }
   std::shared_ptr<Session> before = session;  // Its keys are wiped after the lock is free.
   const std::unique_lock lock(lock_);
-  if (lane.session_) {
-    by_index_.erase(lane.session_->local_index());
+  if (lane->session_) {
+    by_index_.erase(lane->session_->local_index());
   }
   if (session) {
-    by_index_[session->local_index()] = &lane;
+    by_index_[session->local_index()] = lane;
   }
-  std::swap(lane.session_, before);
+  std::swap(lane->session_, before);
 }
 
 void Forwarding::SetWay(Slot slot, const std::optional<UdpWay>& way, TimePoint until) {
-  Lane& lane = *lanes_[slot];
-  if (lane.way_ == way && lane.way_until_ == until) {
+  Lane* const lane = At(slot);
+  if (lane == nullptr || (lane->way_ == way && lane->way_until_ == until)) {
     return;
   }
   const std::unique_lock lock(lock_);
-  lane.way_ = way;
-  lane.way_until_ = until;
+  lane->way_ = way;
+  lane->way_until_ = until;
 }
 
 void Forwarding::SetRoom(Slot slot, std::size_t room) {
-  const std::unique_lock lock(lock_);
-  lanes_[slot]->room_ = room;
+  if (Lane* const lane = At(slot)) {
+    const std::unique_lock lock(lock_);
+    lane->room_ = room;
+  }
 }
 
 void Forwarding::SetWantsEchoReplies(Slot slot, bool wants) {
-  if (lanes_[slot]->wants_echo_replies_ != wants) {
+  Lane* const lane = At(slot);
+  if (lane != nullptr && lane->wants_echo_replies_ != wants) {
     const std::unique_lock lock(lock_);
-    lanes_[slot]->wants_echo_replies_ = wants;
+    lane->wants_echo_replies_ = wants;
   }
 }
 
@@ -121,7 +130,7 @@ void Forwarding::TakeDrops(Counters& counters) {
 
 Lane* Forwarding::FindByDestination(const IpAddress& ip) const {
   const auto slot = allowed_ips_.Find(ip);
-  return slot ? lanes_[*slot].get() : nullptr;
+  return slot ? At(*slot) : nullptr;
 }
 
 Lane* Forwarding::FindByIndex(std::uint32_t index) const {

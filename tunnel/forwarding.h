@@ -105,6 +105,9 @@ class Forwarding {
 
   // For the thread of Tunnel. Packet threads wait for as long as a pointer takes to change.
 
+  /// There will be packet threads. Before the first AddLane(), which does nothing else.
+  void Enable() { enabled_ = true; }
+
   void AddLane(Slot slot, PeerId peer);
   /// Once it returns, nobody uses the peer's session.
   void RemoveLane(Slot slot);
@@ -118,8 +121,6 @@ class Forwarding {
   void SetWantsEchoReplies(Slot slot, bool wants);
 
   [[nodiscard]] const AllowedIps& allowed_ips() const { return allowed_ips_; }
-
-  [[nodiscard]] std::size_t room(Slot slot) const { return lanes_[slot]->room_; }
 
   /// Peers with something for TakeActivity().
   [[nodiscard]] std::vector<Slot> TakeActive();
@@ -163,6 +164,11 @@ class Forwarding {
  private:
   [[nodiscard]] bool NoteActive(Lane& lane);
 
+  [[nodiscard]] Lane* At(Slot slot) const {
+    return slot < lanes_.size() ? lanes_[slot].get() : nullptr;
+  }
+
+  bool enabled_ = false;
   RwLock lock_;
   // Written under lock_, by one thread, which may thus read without it.
   AllowedIps allowed_ips_;

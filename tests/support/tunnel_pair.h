@@ -92,6 +92,7 @@ class TunnelPair {
     nodes_[side] = std::make_unique<tunnel::Tunnel>(
         now_, keys_[side].Clone(), UnixTime(), random_, tunnel::ReferenceCipher(),
         side == kB ? options_.limits_b : tunnel::HandshakeLimits{});
+    nodes_[side]->forwarding().Enable();
     tunnel::PeerConfig config{.public_key = DerivePublicKey(keys_[Other(side)])};
     config.allowed_ips = {IpPrefix{AddressOf(Other(side)), 32}};
     const auto preshared = side == kA ? options_.preshared_a : options_.preshared_b;

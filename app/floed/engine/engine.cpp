@@ -38,6 +38,9 @@ Engine::Engine(TimePoint now, std::chrono::nanoseconds unix_time, EngineConfig c
       courier_(config_.private_key, public_key_, config_.rendezvous, random),
       pinger_(random) {
   tunnel_.SetKeyLog(config_.key_log);
+  if (config_.packet_threads) {
+    tunnel_.forwarding().Enable();
+  }
   SetHidden({});
   for (const signaling::Url& url : std::exchange(config_.rendezvous, {})) {
     GuessServers(url);
@@ -121,7 +124,7 @@ void Engine::HandleNetworkChange(TimePoint now) {
   ForEachPeer([&](PeerId id, Peer& peer) {
     peer.link->HandleNetworkChange(now);
     if (peer.config.is_static) {
-      peer.endpoint.HandleNetworkChange(now);
+      peer.endpoint->HandleNetworkChange(now);
       if (peer.wanted && tunnel_.Stats(id).has_session) {
         tunnel_.SendKeepalive(now, id);  // So that the device learns where we are by now.
       }
@@ -196,7 +199,7 @@ PredictionCounters Engine::prediction_counters() const {
 
 void Engine::SetEndpoint(TimePoint now, PeerId peer, std::vector<SocketAddress> addresses) {
   Peer& entry = *peers_[peer];
-  if (entry.endpoint.SetAddresses(now, std::move(addresses)) && entry.wanted) {
+  if (entry.endpoint && entry.endpoint->SetAddresses(now, std::move(addresses)) && entry.wanted) {
     tunnel_.StartHandshake(now, peer);
   }
   Touch(peer);
@@ -207,7 +210,7 @@ void Engine::SetWanted(TimePoint now, PeerId peer, bool wanted) {
   Peer& entry = *peers_[peer];
   entry.wanted = wanted;
   if (entry.config.is_static) {
-    if (wanted && entry.endpoint.way()) {
+    if (wanted && entry.endpoint->way()) {
       tunnel_.StartHandshake(now, peer);
     }
   } else {
@@ -312,7 +315,7 @@ void Engine::HandleTunnelDatagram(TimePoint now, const SocketAddress& local,
   }
   Peer& peer = *peers_[accepted->peer];
   if (peer.config.is_static) {
-    peer.endpoint.HandleReceived(local, remote);
+    peer.endpoint->HandleReceived(local, remote);
     UpdateWay(now, accepted->peer);
   } else {
     peer.link->NoteDataReceived(now, local, remote);
@@ -336,8 +339,8 @@ void Engine::HandleActivity(TimePoint now) {
     Peer& peer = *peers_[id];
     const auto& path = peer.link->path();
     if (peer.config.is_static) {
-      if (const auto way = peer.endpoint.way(); way && activity.received) {
-        peer.endpoint.HandleReceived(way->local, way->remote);
+      if (const auto way = peer.endpoint->way(); way && activity.received) {
+        peer.endpoint->HandleReceived(way->local, way->remote);
       }
     } else if (path) {
       if (activity.sent) {
@@ -432,7 +435,9 @@ void Engine::HandleDueLinks(TimePoint now) {
   }
   for (const PeerId id : due) {
     peers_[id]->link->HandleTimeout(now);
-    peers_[id]->endpoint.HandleTimeout(now);
+    if (peers_[id]->endpoint) {
+      peers_[id]->endpoint->HandleTimeout(now);
+    }
     RetryHandshake(now, id);
     Touch(id);
     const Link& link = *peers_[id]->link;

@@ -60,7 +60,8 @@ struct EngineConfig {
   std::vector<signaling::Url> rendezvous;
   std::vector<PeerConfig> peers;
   const tunnel::Cipher* cipher = &tunnel::ReferenceCipher();  // Outlives the engine.
-  tunnel::KeyLog* key_log = nullptr;                          // So does this, if there is one.
+  bool packet_threads = false;        // There will be some, see forwarding().
+  tunnel::KeyLog* key_log = nullptr;  // So does this, if there is one.
 };
 
 /// STUN and TURN servers with their addresses resolved.
@@ -209,7 +210,11 @@ class Engine {
   void SetEndpoint(TimePoint now, PeerId peer, std::vector<SocketAddress> addresses);
 
   /// Another endpoint is configured: where the device was heard until now means nothing.
-  void ForgetEndpoint(PeerId peer) { peers_[peer]->endpoint = {}; }
+  void ForgetEndpoint(PeerId peer) {
+    if (peers_[peer]->endpoint) {
+      *peers_[peer]->endpoint = {};
+    }
+  }
 
   void SetWanted(TimePoint now, PeerId peer, bool wanted);
 
@@ -274,8 +279,9 @@ class Engine {
   [[nodiscard]] const Link& link(PeerId peer) const { return *peers_[peer]->link; }
 
   /// Where a static peer is, as far as is known.
-  [[nodiscard]] const std::optional<tunnel::Way>& endpoint(PeerId peer) const {
-    return peers_[peer]->endpoint.way();
+  [[nodiscard]] std::optional<tunnel::Way> endpoint(PeerId peer) const {
+    const auto& endpoint = peers_[peer]->endpoint;
+    return endpoint ? endpoint->way() : std::nullopt;
   }
 
   [[nodiscard]] bool IsUp(PeerId peer) const { return peers_[peer]->up; }
@@ -306,7 +312,7 @@ class Engine {
   struct Peer {
     PeerConfig config;  // Without the preshared key, which is the tunnel's.
     std::unique_ptr<Link> link;
-    StaticEndpoint endpoint;  // Of a static peer.
+    std::unique_ptr<StaticEndpoint> endpoint;  // Of a static peer, and of it alone.
     bool wanted = false;
     bool up = false;  // A handshake has completed since there is a path.
     std::uint64_t agents_version = 0;

@@ -149,7 +149,7 @@ bool Engine::DrainLink(TimePoint now, PeerId id) {
     any = true;
   }
   any = DrainSocketWishes(now, id) || any;
-  if (peer.endpoint.PollResolve() && peer.wanted) {
+  if (peer.endpoint && peer.endpoint->PollResolve() && peer.wanted) {
     actions_.emplace_back(ResolveEndpoint{id});
   }
   if (peer.link->PollPathChanged()) {
@@ -287,7 +287,8 @@ void Engine::IndexAgents(PeerId id) {
 void Engine::UpdateDeadline(PeerId id) {
   Peer& peer = *peers_[id];
   auto next = peer.link->NextTimeout();
-  for (const auto& time : {peer.next_handshake, peer.endpoint.NextTimeout()}) {
+  const auto lookup = peer.endpoint ? peer.endpoint->NextTimeout() : std::nullopt;
+  for (const auto& time : {peer.next_handshake, lookup}) {
     if (time && (!next || *time < *next)) {
       next = time;
     }
@@ -393,7 +394,7 @@ void Engine::Route(TimePoint now, tunnel::Datagram datagram) {
 void Engine::UpdateWay(TimePoint now, PeerId id) {
   const Peer& peer = *peers_[id];
   if (peer.config.is_static) {
-    const auto& way = peer.endpoint.way();
+    const auto& way = peer.endpoint->way();
     tunnel_.SetWay(id,
                    peer.wanted && way
                        ? std::optional(tunnel::UdpWay{.local = way->local, .remote = way->remote})
@@ -420,14 +421,14 @@ void Engine::UpdateWay(TimePoint now, PeerId id) {
 
 void Engine::RouteToStatic(TimePoint now, Peer& peer, tunnel::Datagram datagram) {
   if (tunnel::Tunnel::IsInitiation(datagram.bytes)) {
-    peer.endpoint.HandleInitiation(now);
+    peer.endpoint->HandleInitiation(now);
     // WireGuard would wait 5 s for each address of a name.
-    if (peer.endpoint.has_untried()) {
+    if (peer.endpoint->has_untried()) {
       peer.next_handshake = now + kNextAddress;
     }
     Touch(datagram.peer);
   }
-  if (const auto& way = peer.endpoint.way()) {
+  if (const auto& way = peer.endpoint->way()) {
     gatherer_.Send(now, way->local, way->remote, std::move(datagram.bytes),
                    {.tos = WithoutEcn(datagram.tos)});
   } else {

@@ -27,7 +27,10 @@ std::optional<PeerId> Engine::AddPeer(TimePoint now, PeerConfig peer) {
                                                  .policy = config_.policy,
                                                  .port_prediction = config_.port_prediction},
                                       public_key_, clock_, gatherer_, pacer_, random_);
-  static_peers_ += peer.is_static ? 1U : 0U;
+  if (peer.is_static) {
+    ++static_peers_;
+    added.endpoint = std::make_unique<StaticEndpoint>();
+  }
   added.config = std::move(peer);
   return id;
 }
@@ -76,7 +79,7 @@ void Engine::ChangePeer(TimePoint now, PeerId id, PeerConfig peer) {
       notices_.emplace_back(PeerDown{id});
     }
     entry.handshakes = 0;
-    if (entry.wanted && (entry.endpoint.way() || entry.link->path())) {
+    if (entry.wanted && (endpoint(id) || entry.link->path())) {
       tunnel_.StartHandshake(now, id);
     }
   }
@@ -87,7 +90,7 @@ void Engine::ChangePeer(TimePoint now, PeerId id, PeerConfig peer) {
 /// The session goes on, wherever its packets go.
 void Engine::SetStatic(TimePoint now, PeerId id, bool is_static) {
   Peer& peer = *peers_[id];
-  peer.endpoint = {};
+  peer.endpoint = is_static ? std::make_unique<StaticEndpoint>() : nullptr;
   peer.config.is_static = is_static;
   static_peers_ = is_static ? static_peers_ + 1 : static_peers_ - 1;
   peer.link->SetWanted(now, peer.wanted && !is_static);

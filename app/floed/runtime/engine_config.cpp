@@ -47,7 +47,8 @@ engine::EngineConfig ToEngineConfig(const config::Config& config) {
       .port_prediction = config.paths.port_prediction,
       .pcp = config.paths.pcp,
       .nat_pmp = config.paths.nat_pmp,
-      .cipher = &ChooseCipher(config.tunnel.crypto)};
+      .cipher = &ChooseCipher(config.tunnel.crypto),
+      .packet_threads = config.tun.two_threads};
   for (const config::RendezvousUrl& url : config.rendezvous) {
     result.rendezvous.push_back(url.url);
   }
