@@ -27,6 +27,8 @@
 
 namespace floe::tunnel {
 
+inline constexpr std::size_t kChannelHeaderSize = 4;  // bytes: RFC 8656 section 12.4
+
 /// How transport messages get to a peer and come from it, by UDP.
 struct UdpWay {
   SocketAddress local;  // Unspecified: whichever the kernel chooses, and from wherever they come.

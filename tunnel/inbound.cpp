@@ -11,8 +11,7 @@ namespace {
 
 constexpr std::size_t kPlainSize = 256UL * 1024;  // bytes: four large packets
 
-constexpr std::size_t kChannelHeaderSize = 4;  // bytes
-constexpr std::uint8_t kChannelMask = 0xF0;    // RFC 8656 section 12: 0x4000 to 0x4FFF
+constexpr std::uint8_t kChannelMask = 0xF0;  // RFC 8656 section 12: 0x4000 to 0x4FFF
 constexpr std::uint8_t kChannelPrefix = 0x40;
 
 constexpr std::uint8_t kProtocolIcmp = 1;

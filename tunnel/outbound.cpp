@@ -11,12 +11,6 @@
 #include "tunnel/transport.h"
 
 namespace floe::tunnel {
-namespace {
-
-constexpr std::size_t kChannelHeaderSize = 4;  // bytes
-
-}  // namespace
-
 Outbound::Outbound(const Cipher& cipher, Forwarding& forwarding, OutboundSink& sink)
     : cipher_(cipher),
       forwarding_(forwarding),

@@ -392,6 +392,9 @@ void Engine::Route(TimePoint now, tunnel::Datagram datagram) {
 }
 
 void Engine::UpdateWay(TimePoint now, PeerId id) {
+  if (!config_.packet_threads) {
+    return;  // Nobody asks, and this is done for every packet.
+  }
   const Peer& peer = *peers_[id];
   if (peer.config.is_static) {
     const auto& way = peer.endpoint->way();

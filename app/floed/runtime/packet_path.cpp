@@ -73,7 +73,11 @@ std::thread StartThread(const char* name, Work work) {
 class PacketPath::FromDevice final : public tunnel::OutboundSink {
  public:
   FromDevice(PacketPath& owner, Parts parts)
-      : owner_(owner), parts_(parts), outbound_(parts.cipher, parts.forwarding, *this) {}
+      : owner_(owner), parts_(parts), outbound_(parts.cipher, parts.forwarding, *this) {
+    static_assert(tunnel::Outbound::kMaxDatagrams <= uv::UdpSocket::kMaxSegments);
+    static_assert(tunnel::Outbound::kMaxBytes <= uv::UdpSocket::kMaxTogether);
+    static_assert(tunnel::Outbound::kMaxRead >= tun::Device::kMaxRead);
+  }
 
   [[nodiscard]] int fd() const { return parts_.device.poll_fd(); }
 
