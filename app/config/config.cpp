@@ -356,7 +356,7 @@ void ReadOffload(const Section& section, OffloadConfig& offload) {
 void ConfigReader::ReadTun(Config& config) const {
   const Section section = Table("tun", {"name", "mtu", "offload", "threads"});
   ReadOffload(section, config.tun.offload);
-  config.tun.two_threads = section.Integer("threads", kThreads).value_or(1) == 2;
+  config.tun.two_threads = section.Integer("threads", kThreads).value_or(2) == 2;
   if (const auto name = section.String("name")) {
     if (!IsInterfaceName(name->text)) {
       section.Refuse(name->position, "name", "is no name for a network interface",

@@ -101,7 +101,7 @@ struct TunConfig {
   std::string name = "floe0";
   std::uint16_t mtu = kDefaultMtu;  // bytes
   OffloadConfig offload;
-  bool two_threads = false;  // For packets, one each way. False: they are the loop's work, too.
+  bool two_threads = true;  // For packets, one each way. False: they are the loop's work, too.
 
   bool operator==(const TunConfig&) const = default;
 };

@@ -71,7 +71,7 @@ TEST_F(ConfigTest, FillsInDefaults) {
   EXPECT_EQ(config.node.fwmark, 0U);
   EXPECT_EQ(config.tun.name, "floe0");
   EXPECT_EQ(config.tun.mtu, 1408);
-  EXPECT_FALSE(config.tun.two_threads);
+  EXPECT_TRUE(config.tun.two_threads);
   EXPECT_EQ(config.paths.prefer, PathPreference::kAuto);
   EXPECT_TRUE(config.paths.pcp && config.paths.nat_pmp && config.paths.upnp);
   EXPECT_FALSE(config.paths.port_prediction);
@@ -168,7 +168,7 @@ port_prediction = true
 [tun]
 name = "floe1"
 mtu = 1280
-threads = 2
+threads = 1
 offload = ["tso", "udp-gro"]
 [control]
 socket = "floe.sock"
@@ -191,7 +191,7 @@ allow_overlap = true
   EXPECT_TRUE(config.paths.port_prediction);
   EXPECT_EQ(config.tun.name, "floe1");
   EXPECT_EQ(config.tun.mtu, 1280);
-  EXPECT_TRUE(config.tun.two_threads);
+  EXPECT_FALSE(config.tun.two_threads);
   EXPECT_EQ(
       config.tun.offload,
       (OffloadConfig{

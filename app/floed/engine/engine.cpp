@@ -38,7 +38,7 @@ Engine::Engine(TimePoint now, std::chrono::nanoseconds unix_time, EngineConfig c
       courier_(config_.private_key, public_key_, config_.rendezvous, random),
       pinger_(random) {
   tunnel_.SetKeyLog(config_.key_log);
-  if (config_.packet_threads) {
+  if (config_.packet_path) {
     tunnel_.forwarding().Enable();
   }
   SetHidden({});

@@ -60,7 +60,7 @@ struct EngineConfig {
   std::vector<signaling::Url> rendezvous;
   std::vector<PeerConfig> peers;
   const tunnel::Cipher* cipher = &tunnel::ReferenceCipher();  // Outlives the engine.
-  bool packet_threads = false;        // There will be some, see forwarding().
+  bool packet_path = false;           // Somebody uses forwarding().
   tunnel::KeyLog* key_log = nullptr;  // So does this, if there is one.
 };
 

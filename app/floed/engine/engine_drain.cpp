@@ -392,7 +392,7 @@ void Engine::Route(TimePoint now, tunnel::Datagram datagram) {
 }
 
 void Engine::UpdateWay(TimePoint now, PeerId id) {
-  if (!config_.packet_threads) {
+  if (!config_.packet_path) {
     return;  // Nobody asks, and this is done for every packet.
   }
   const Peer& peer = *peers_[id];

@@ -48,7 +48,7 @@ engine::EngineConfig ToEngineConfig(const config::Config& config) {
       .pcp = config.paths.pcp,
       .nat_pmp = config.paths.nat_pmp,
       .cipher = &ChooseCipher(config.tunnel.crypto),
-      .packet_threads = config.tun.two_threads};
+      .packet_path = true};
   for (const config::RendezvousUrl& url : config.rendezvous) {
     result.rendezvous.push_back(url.url);
   }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <vector>
 
@@ -11,8 +10,6 @@
 #include "app/floed/runtime/joined_writer.h"
 #include "base/bytes.h"
 #include "base/result.h"
-#include "base/uv/loop.h"
-#include "base/uv/poll.h"
 #include "tun/device.h"
 #include "tunnel/packet/coalescer.h"
 
@@ -22,31 +19,21 @@ namespace floe::daemon {
 /// and the interface is the descriptor's.
 class InnerNetwork {
  public:
-  struct Handlers {
-    std::function<void(Bytes)> on_packet;
-    std::function<void()> on_batch;
-    std::function<void(const Error&)> on_failure;  // The device is gone.
-  };
-
   /// Fails without having changed anything: no /dev/net/tun, no permission, or a route that would
   /// cover a network this machine is in.
-  [[nodiscard]] static Result<std::unique_ptr<InnerNetwork>> Open(uv::Loop& loop,
-                                                                  const config::Config& config,
-                                                                  Handlers handlers);
+  [[nodiscard]] static Result<std::unique_ptr<InnerNetwork>> Open(const config::Config& config);
 
-  InnerNetwork(std::unique_ptr<tun::Device> device, bool coalesce, Handlers handlers);
+  InnerNetwork(std::unique_ptr<tun::Device> device, bool coalesce);
 
   InnerNetwork(const InnerNetwork&) = delete;
   InnerNetwork& operator=(const InnerNetwork&) = delete;
 
   /// A packet for the kernel. It leaves with Flush(), joined with others where it can be.
   void Write(std::vector<std::uint8_t> packet);
-  void Flush();
+  /// Fails if the device is gone.
+  [[nodiscard]] Result<void> Flush();
 
-  // For those who carry packets on threads of their own (packet_path.h).
-
-  /// The device is theirs to read.
-  void StopReading() { poll_->Watch(uv::Interest::kNone); }
+  // For whoever else carries packets.
 
   [[nodiscard]] tun::Device& device() { return *device_; }
 
@@ -58,21 +45,11 @@ class InnerNetwork {
   /// What the kernel is given as one.
   [[nodiscard]] tunnel::Joinable joinable() const { return writer_.joinable(); }
 
-  /// Packets that the kernel gave us and that contradict themselves.
-  [[nodiscard]] std::uint64_t malformed() const { return malformed_; }
-
  private:
-  void Read();
-  void HandleRead(MutableBytes bytes);
-
   std::unique_ptr<tun::Device> device_;
-  Handlers handlers_;
-  std::vector<std::uint8_t> buffer_;
   JoinedWriter writer_;
   tunnel::Coalescer coalescer_;
   std::vector<std::vector<std::uint8_t>> waiting_;  // What the coalescer borrows.
-  std::uint64_t malformed_ = 0;
-  std::unique_ptr<uv::Poll> poll_;
 };
 
 }  // namespace floe::daemon

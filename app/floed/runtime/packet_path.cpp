@@ -131,7 +131,6 @@ class PacketPath::FromNetwork final : public tunnel::InboundSink {
   FromNetwork(PacketPath& owner, Parts parts)
       : owner_(owner),
         parts_(parts),
-        sockets_(parts.underlay.sockets()),
         inbound_(parts.cipher, parts.forwarding, parts.writer.joinable(), *this) {
     static_assert(uv::UdpSocket::kRoomInFront >= tunnel::kCipherHeadroom);
     static_assert(uv::UdpSocket::kRoomBehind >= tunnel::kCipherSlack);
@@ -139,7 +138,7 @@ class PacketPath::FromNetwork final : public tunnel::InboundSink {
 
   [[nodiscard]] std::vector<int> fds() const {
     std::vector<int> fds;
-    for (const uv::UdpSocket* socket : sockets_) {
+    for (const uv::UdpSocket* socket : parts_.underlay.sockets()) {
       fds.push_back(socket->fd());
     }
     return fds;
@@ -150,7 +149,7 @@ class PacketPath::FromNetwork final : public tunnel::InboundSink {
     for (std::size_t i = 0; i < kMaxBatches && !failed_; ++i) {
       now_ = uv::Loop::Now();
       const std::size_t received =
-          sockets_[socket]->ReceiveTogether(on_datagrams_, /*max_batches=*/1);
+          parts_.underlay.sockets()[socket]->ReceiveTogether(on_datagrams_, /*max_batches=*/1);
       if (received < uv::UdpSocket::kBatch) {
         break;
       }
@@ -182,7 +181,6 @@ class PacketPath::FromNetwork final : public tunnel::InboundSink {
  private:
   PacketPath& owner_;
   Parts parts_;
-  std::vector<uv::UdpSocket*> sockets_;
   tunnel::Inbound inbound_;
   const uv::UdpSocket::OnDatagrams on_datagrams_ =
       [this](const SocketAddress& local, const SocketAddress& remote, Bytes datagrams,
@@ -193,17 +191,19 @@ class PacketPath::FromNetwork final : public tunnel::InboundSink {
   bool failed_ = false;
 };
 
-Result<std::unique_ptr<PacketPath>> PacketPath::Start(uv::Loop& loop, Parts parts,
+Result<std::unique_ptr<PacketPath>> PacketPath::Start(uv::Loop& loop, Parts parts, Threads threads,
                                                       Handlers handlers) {
   auto path = std::make_unique<PacketPath>(loop, parts, std::move(handlers));
-  if (auto started = path->StartThreads(); !started) {
+  auto started = threads == Threads::kTwo ? path->StartThreads() : path->StartPolls();
+  if (!started) {
     return Fail(std::move(started.error()));
   }
   return path;
 }
 
 PacketPath::PacketPath(uv::Loop& loop, Parts parts, Handlers handlers)
-    : handlers_(std::move(handlers)),
+    : loop_(loop),
+      handlers_(std::move(handlers)),
       hand_over_([this] { wake_.Send(); }),
       from_device_(std::make_unique<FromDevice>(*this, parts)),
       from_network_(std::make_unique<FromNetwork>(*this, parts)),
@@ -234,6 +234,29 @@ Result<void> PacketPath::StartThreads() {
     RunUntil(stop_.get(), fds, [this](std::size_t index) { return from_network_->Work(index); });
   }));
   return {};
+}
+
+Result<void> PacketPath::StartPolls() {
+  const auto watch = [this](int fd, auto work) -> Result<void> {
+    auto poll = uv::Poll::Make(loop_, fd, [this, work, place = polls_.size()] {
+      if (!work()) {
+        polls_[place]->Watch(uv::Interest::kNone);
+      }
+      HandleLeftOvers();
+    });
+    if (!poll) {
+      return Fail(std::move(poll.error()));
+    }
+    polls_.push_back(std::move(*poll));
+    polls_.back()->Watch(uv::Interest::kReadable);
+    return {};
+  };
+  Result<void> result = watch(from_device_->fd(), [this] { return from_device_->Work(); });
+  const std::vector<int> fds = from_network_->fds();
+  for (std::size_t i = 0; i < fds.size() && result; ++i) {
+    result = watch(fds[i], [this, i] { return from_network_->Work(i); });
+  }
+  return result;
 }
 
 std::uint64_t PacketPath::malformed() const {

@@ -1,5 +1,5 @@
-// Carries packets between the TUN device and the network on two threads of its own: what
-// tunnel/outbound.h and tunnel/inbound.h cannot, goes to the engine.
+// Carries packets between the TUN device and the network, on two threads of its own or on the
+// loop's: what tunnel/outbound.h and tunnel/inbound.h cannot, goes to the engine.
 
 #pragma once
 
@@ -17,6 +17,7 @@
 #include "base/unique_fd.h"
 #include "base/uv/async.h"
 #include "base/uv/loop.h"
+#include "base/uv/poll.h"
 #include "base/uv/timer.h"
 #include "tun/device.h"
 #include "tunnel/cipher.h"
@@ -33,6 +34,8 @@ class PacketPath {
     std::function<void()> on_activity;  // For Engine::HandleActivity.
   };
 
+  enum class Threads : std::uint8_t { kNone, kTwo };
+
   /// What it works between and with. All of it outlives it.
   struct Parts {
     tun::Device& device;
@@ -44,6 +47,7 @@ class PacketPath {
 
   /// Begins at once.
   [[nodiscard]] static Result<std::unique_ptr<PacketPath>> Start(uv::Loop& loop, Parts parts,
+                                                                 Threads threads,
                                                                  Handlers handlers);
 
   PacketPath(uv::Loop& loop, Parts parts, Handlers handlers);
@@ -64,9 +68,11 @@ class PacketPath {
   class FromNetwork;
 
   [[nodiscard]] Result<void> StartThreads();
+  [[nodiscard]] Result<void> StartPolls();
   void NoteActivity();
   void HandleLeftOvers();
 
+  uv::Loop& loop_;
   Handlers handlers_;
   std::atomic<bool> activity_{false};
   HandOver hand_over_;
@@ -76,6 +82,7 @@ class PacketPath {
   uv::Timer activity_timer_;
   UniqueFd stop_;  // Readable when the threads are to end.
   std::vector<std::thread> threads_;
+  std::vector<std::unique_ptr<uv::Poll>> polls_;
 };
 
 }  // namespace floe::daemon

@@ -71,21 +71,12 @@ Result<void> Runtime::TakeMachine() {
     return floe::Fail(std::move(control.error()));
   }
   control_ = std::move(*control);
-  auto underlay =
-      Underlay::Open(*loop_, config_,
-                     {.on_datagram =
-                          [this](const SocketAddress& local, const SocketAddress& remote,
-                                 Bytes datagram, std::uint8_t tos) {
-                            engine_->HandleDatagram(uv::Loop::Now(), local, remote, datagram, tos);
-                          },
-                      .on_batch = [this] { Flush(); },
-                      .on_change =
-                          [this] {
-                            const TimePoint now = uv::Loop::Now();
-                            TellAddresses(now);
-                            engine_->HandleNetworkChange(now);
-                            Flush();
-                          }});
+  auto underlay = Underlay::Open(*loop_, config_, [this] {
+    const TimePoint now = uv::Loop::Now();
+    TellAddresses(now);
+    engine_->HandleNetworkChange(now);
+    Flush();
+  });
   if (!underlay) {
     return floe::Fail(std::move(underlay.error()));
   }
@@ -99,11 +90,7 @@ Result<void> Runtime::TakeMachine() {
                                                            tos);
                                  },
                              .on_batch = [this] { Flush(); }});
-  auto inner = InnerNetwork::Open(
-      *loop_, config_,
-      {.on_packet = [this](Bytes packet) { engine_->HandlePacket(uv::Loop::Now(), packet); },
-       .on_batch = [this] { Flush(); },
-       .on_failure = [this](const Error& error) { Fail(error); }});
+  auto inner = InnerNetwork::Open(config_);
   if (!inner) {
     return floe::Fail(std::move(inner.error()));
   }
@@ -207,11 +194,9 @@ control::ExitCode Runtime::Run() {
     Fail(started.error());
     return exit_code_;
   }
-  if (config_.tun.two_threads) {
-    if (auto started = StartPacketThreads(); !started) {
-      Fail(started.error());
-      return exit_code_;
-    }
+  if (auto started = StartPackets(); !started) {
+    Fail(started.error());
+    return exit_code_;
   }
   const TimePoint now = uv::Loop::Now();
   TellAddresses(now);
@@ -241,9 +226,7 @@ control::ExitCode Runtime::Run() {
   return exit_code_;
 }
 
-Result<void> Runtime::StartPacketThreads() {
-  inner_->StopReading();
-  underlay_->StopReceiving();
+Result<void> Runtime::StartPackets() {
   auto path = PacketPath::Start(
       *loop_,
       {.device = inner_->device(),
@@ -251,6 +234,7 @@ Result<void> Runtime::StartPacketThreads() {
        .underlay = *underlay_,
        .cipher = *engine_->config().cipher,
        .forwarding = engine_->forwarding()},
+      config_.tun.two_threads ? PacketPath::Threads::kTwo : PacketPath::Threads::kNone,
       {.on_left_over = [this](LeftOver left_over) { HandleLeftOver(std::move(left_over)); },
        .on_batch = [this] { Flush(); },
        .on_activity =
@@ -375,7 +359,9 @@ void Runtime::Flush() {
     while (auto packet = engine_->PollPacket()) {
       inner_->Write(std::move(*packet));
     }
-    inner_->Flush();
+    if (auto flushed = inner_->Flush(); !flushed) {
+      Fail(flushed.error());
+    }
     while (const auto pong = engine_->PollPong()) {
       control_->HandlePong(*pong);
     }

@@ -71,7 +71,7 @@ class Runtime {
 
   [[nodiscard]] Result<void> TakeMachine();
   void MakeEngine();
-  [[nodiscard]] Result<void> StartPacketThreads();
+  [[nodiscard]] Result<void> StartPackets();
   void HandleLeftOver(LeftOver left_over);
   void TellAddresses(TimePoint now);
   void MapByUpnp(const ice::portmap::Gateway& gateway);

@@ -14,7 +14,6 @@ namespace floe::daemon {
 namespace {
 
 constexpr Duration kSettle = std::chrono::milliseconds(50);
-constexpr std::size_t kMaxBatches = 8;  // Before other work has its turn.
 
 /// All routes of the machine; none if the kernel would not say.
 std::vector<tun::Route> ListRoutes() {
@@ -65,7 +64,7 @@ tun::AddressPolicy MakeAddressPolicy(const config::Config& config) {
 }  // namespace
 
 Result<std::unique_ptr<Underlay>> Underlay::Open(uv::Loop& loop, const config::Config& config,
-                                                 Handlers handlers) {
+                                                 std::function<void()> on_change) {
   auto v4 = uv::UdpSocket::Open(IpFamily::kIpv4, config.node.listen_port, config.node.fwmark);
   if (!v4) {
     return Fail(std::move(v4.error()));
@@ -91,12 +90,12 @@ Result<std::unique_ptr<Underlay>> Underlay::Open(uv::Loop& loop, const config::C
     v6->SetOffloads(report.usable);
   }
   return std::make_unique<Underlay>(loop, std::move(*v4), std::move(v6), std::move(*monitor),
-                                    std::move(report), config, std::move(handlers));
+                                    std::move(report), config, std::move(on_change));
 }
 
 Underlay::Underlay(uv::Loop& loop, uv::UdpSocket v4, std::optional<uv::UdpSocket> v6,
                    tun::InterfaceMonitor monitor, uv::UdpOffloadReport offload_report,
-                   const config::Config& config, Handlers handlers)
+                   const config::Config& config, std::function<void()> on_change)
     : loop_(loop),
       v4_(std::move(v4)),
       v6_(std::move(v6)),
@@ -104,30 +103,20 @@ Underlay::Underlay(uv::Loop& loop, uv::UdpSocket v4, std::optional<uv::UdpSocket
       policy_(MakeAddressPolicy(config)),
       paths_(config.paths),
       offload_report_(std::move(offload_report)),
-      handlers_(std::move(handlers)),
+      on_change_(std::move(on_change)),
       settle_(loop, [this] {
         if (UpdateAddresses()) {
-          handlers_.on_change();
+          on_change_();
         }
       }) {
+  sockets_.push_back(&v4_);
+  if (v6_) {
+    sockets_.push_back(&*v6_);
+  }
   UpdateAddresses();
 }
 
 Result<void> Underlay::Start() {
-  auto v4 = uv::Poll::Make(loop_, v4_.fd(), [this] { Receive(v4_); });
-  if (!v4) {
-    return Fail(std::move(v4.error()));
-  }
-  poll_v4_ = std::move(*v4);
-  poll_v4_->Watch(uv::Interest::kReadable);
-  if (v6_) {
-    auto v6 = uv::Poll::Make(loop_, v6_->fd(), [this] { Receive(*v6_); });
-    if (!v6) {
-      return Fail(std::move(v6.error()));
-    }
-    poll_v6_ = std::move(*v6);
-    poll_v6_->Watch(uv::Interest::kReadable);
-  }
   auto monitor = uv::Poll::Make(loop_, monitor_.fd(), [this] {
     if (monitor_.Drain()) {
       settle_.ArmAt(uv::Loop::Now() + kSettle);
@@ -139,16 +128,6 @@ Result<void> Underlay::Start() {
   poll_monitor_ = std::move(*monitor);
   poll_monitor_->Watch(uv::Interest::kReadable);
   return {};
-}
-
-void Underlay::Receive(uv::UdpSocket& socket) {
-  for (std::size_t i = 0; i < kMaxBatches; ++i) {
-    const std::size_t received = socket.Receive(handlers_.on_datagram, /*max_batches=*/1);
-    handlers_.on_batch();
-    if (received < uv::UdpSocket::kBatch) {
-      return;
-    }
-  }
 }
 
 uv::UdpOffloads Underlay::offloads() const {
@@ -182,15 +161,6 @@ void Underlay::Send(const SocketAddress& local, const SocketAddress& remote, Byt
   }
   waiting_.insert(waiting_.end(), datagram.begin(), datagram.end());
   ++waiting_count_;
-}
-
-void Underlay::StopReceiving() {
-  poll_v4_.reset();
-  poll_v6_.reset();
-}
-
-std::vector<uv::UdpSocket*> Underlay::sockets() {
-  return v6_ ? std::vector{&v4_, &*v6_} : std::vector{&v4_};
 }
 
 uv::SendResult Underlay::SendNow(const SocketAddress& local, const SocketAddress& remote,

@@ -30,41 +30,21 @@ namespace floe::daemon {
 /// One port for IPv4 and the same for IPv6, where the machine has it.
 class Underlay {
  public:
-  using OnDatagram = uv::UdpSocket::OnDatagram;
-
-  /// `on_change` is called a moment after addresses() or gateways() has become another list;
-  /// `on_batch` after a batch of datagrams.
-  struct Handlers {
-    OnDatagram on_datagram;
-    std::function<void()> on_batch;
-    std::function<void()> on_change;
-  };
-
-  /// The loop must outlive it. Fails if the port is taken.
+  /// The loop must outlive it. `on_change` is called a moment after addresses() or gateways() has
+  /// become another list. Fails if the port is taken.
   [[nodiscard]] static Result<std::unique_ptr<Underlay>> Open(uv::Loop& loop,
                                                               const config::Config& config,
-                                                              Handlers handlers);
+                                                              std::function<void()> on_change);
 
   Underlay(uv::Loop& loop, uv::UdpSocket v4, std::optional<uv::UdpSocket> v6,
            tun::InterfaceMonitor monitor, uv::UdpOffloadReport offload_report,
-           const config::Config& config, Handlers handlers);
+           const config::Config& config, std::function<void()> on_change);
 
   Underlay(const Underlay&) = delete;
   Underlay& operator=(const Underlay&) = delete;
 
-  /// Begins to watch. What on_datagram calls must be ready.
+  /// Begins to watch for changes.
   [[nodiscard]] Result<void> Start();
-
-  // For those who carry packets on threads of their own (packet_path.h).
-
-  /// What arrives is theirs to receive, from sockets(): that of IPv4, and that of IPv6 where there
-  /// is one.
-  void StopReceiving();
-  [[nodiscard]] std::vector<uv::UdpSocket*> sockets();
-
-  /// Sends datagrams together, see UdpSocket::SendTogether(). For any thread.
-  [[nodiscard]] uv::SendResult SendNow(const SocketAddress& local, const SocketAddress& remote,
-                                       std::uint8_t tos, Bytes datagrams, std::size_t size);
 
   /// One end and the other of a way that datagrams take.
   using Way = std::pair<SocketAddress, SocketAddress>;
@@ -78,6 +58,13 @@ class Underlay {
 
   /// Sends what is waiting. Returns the ways that cannot be taken, since the last call.
   [[nodiscard]] std::vector<Way> Flush();
+
+  /// Sends datagrams together, see UdpSocket::SendTogether(). For any thread.
+  [[nodiscard]] uv::SendResult SendNow(const SocketAddress& local, const SocketAddress& remote,
+                                       std::uint8_t tos, Bytes datagrams, std::size_t size);
+
+  /// To receive from: that of IPv4, and that of IPv6 where there is one.
+  [[nodiscard]] const std::vector<uv::UdpSocket*>& sockets() const { return sockets_; }
 
   /// What was found of the kernel at the start, and of that what is still in use.
   [[nodiscard]] const uv::UdpOffloadReport& offload_report() const { return offload_report_; }
@@ -101,7 +88,6 @@ class Underlay {
   [[nodiscard]] std::uint16_t port() const { return v4_.port(); }
 
  private:
-  void Receive(uv::UdpSocket& socket);
   [[nodiscard]] uv::UdpSocket* SocketFor(const SocketAddress& remote);
   void SendWaiting();
   [[nodiscard]] uv::SendResult SendWaiting(uv::UdpSocket& socket);
@@ -115,7 +101,8 @@ class Underlay {
   tun::AddressPolicy policy_;
   config::PathsConfig paths_;
   uv::UdpOffloadReport offload_report_;
-  Handlers handlers_;
+  std::function<void()> on_change_;
+  std::vector<uv::UdpSocket*> sockets_;
   std::vector<SocketAddress> addresses_;
   std::vector<ice::portmap::Gateway> gateways_;
   std::vector<IpPrefix> hidden_;
@@ -129,8 +116,6 @@ class Underlay {
   std::size_t waiting_size_ = 0;       // ... and of so many bytes, but for the last.
   std::size_t waiting_count_ = 0;
   std::vector<Way> unreachable_;
-  std::unique_ptr<uv::Poll> poll_v4_;
-  std::unique_ptr<uv::Poll> poll_v6_;
   std::unique_ptr<uv::Poll> poll_monitor_;
   uv::Timer settle_;  // One change makes many messages; wait for the last.
 };
