@@ -60,8 +60,8 @@ struct EngineConfig {
   std::vector<signaling::Url> rendezvous;
   std::vector<PeerConfig> peers;
   const tunnel::Cipher* cipher = &tunnel::ReferenceCipher();  // Outlives the engine.
-  bool packet_path = false;           // Somebody uses forwarding().
-  tunnel::KeyLog* key_log = nullptr;  // So does this, if there is one.
+  bool packet_path = false;                                   // Somebody uses forwarding().
+  tunnel::KeyLog* key_log = nullptr;                          // So does this, if there is one.
 };
 
 /// STUN and TURN servers with their addresses resolved.
