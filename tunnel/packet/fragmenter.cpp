@@ -17,6 +17,17 @@ constexpr std::size_t kFragmentId = 4;
 
 using Fragments = std::vector<std::vector<std::uint8_t>>;
 
+/// A fragment of `header` and the beginning of `payload`, which loses it: all of it if that fits in
+/// `room`, else as many units as do. At least one has to fit.
+std::vector<std::uint8_t> TakeFragment(Bytes header, Bytes& payload, std::size_t room) {
+  const std::size_t fits = room - header.size();
+  const Bytes piece = payload.first(payload.size() <= fits ? payload.size() : fits / kUnit * kUnit);
+  std::vector<std::uint8_t> fragment(header.begin(), header.end());
+  fragment.insert(fragment.end(), piece.begin(), piece.end());
+  payload = payload.subspan(piece.size());
+  return fragment;
+}
+
 /// How an option of an IPv4 header goes on: its size, or nothing at the end of the list or where it
 /// makes no sense.
 std::optional<std::size_t> OptionSize(Bytes options) {
@@ -66,26 +77,20 @@ Fragments FragmentIpv4(Bytes packet, std::size_t room, std::uint32_t id) {
     if (room < header.size() + kUnit) {
       return {};
     }
-    const std::size_t most = (room - header.size()) / kUnit * kUnit;
-    const std::size_t size = payload.size() <= room - header.size() ? payload.size() : most;
-    const bool last = size == payload.size();
-    std::vector<std::uint8_t>& fragment = fragments.emplace_back(header);
-    fragment.insert(fragment.end(), payload.begin(),
-                    payload.begin() + static_cast<std::ptrdiff_t>(size));
-    const MutableBytes bytes(fragment);
-    StoreBe<std::uint16_t>(bytes, kIpv4TotalLength, static_cast<std::uint16_t>(fragment.size()));
+    const std::size_t before = payload.size();
+    const MutableBytes bytes(fragments.emplace_back(TakeFragment(header, payload, room)));
+    StoreBe<std::uint16_t>(bytes, kIpv4TotalLength, static_cast<std::uint16_t>(bytes.size()));
     if (!has_id) {
       StoreBe<std::uint16_t>(bytes, kIpv4Id, static_cast<std::uint16_t>(id));
     }
     StoreBe<std::uint16_t>(
         bytes, kIpv4Fragment,
-        static_cast<std::uint16_t>((last && !more ? 0 : kIpv4MoreFragments) | offset));
+        static_cast<std::uint16_t>((payload.empty() && !more ? 0 : kIpv4MoreFragments) | offset));
     WriteIpv4Checksum(bytes);
     if (offset == 0) {
       header = LaterHeader(header);
     }
-    offset += size / kUnit;
-    payload = payload.subspan(size);
+    offset += (before - payload.size()) / kUnit;
   }
   return fragments;
 }
@@ -112,21 +117,16 @@ Fragments FragmentIpv6(Bytes packet, std::size_t room, std::uint32_t id) {
   std::size_t offset = field / kUnit * kUnit;  // The field counts units above three flags: bytes.
   Fragments fragments;
   while (!payload.empty()) {
-    const std::size_t most = (room - header.size()) / kUnit * kUnit;
-    const std::size_t size = payload.size() <= room - header.size() ? payload.size() : most;
-    const bool last = size == payload.size();
-    std::vector<std::uint8_t>& fragment = fragments.emplace_back(header);
-    fragment.insert(fragment.end(), payload.begin(),
-                    payload.begin() + static_cast<std::ptrdiff_t>(size));
-    const MutableBytes bytes(fragment);
+    const std::size_t before = payload.size();
+    const MutableBytes bytes(fragments.emplace_back(TakeFragment(header, payload, room)));
     StoreBe<std::uint16_t>(bytes, kIpv6PayloadLength,
-                           static_cast<std::uint16_t>(fragment.size() - kIpv6HeaderSize));
-    const std::uint16_t more =
-        last ? static_cast<std::uint16_t>(field & kIpv6MoreFragments) : kIpv6MoreFragments;
+                           static_cast<std::uint16_t>(bytes.size() - kIpv6HeaderSize));
+    const std::uint16_t more = payload.empty()
+                                   ? static_cast<std::uint16_t>(field & kIpv6MoreFragments)
+                                   : kIpv6MoreFragments;
     StoreBe<std::uint16_t>(bytes, walk->unfragmentable + kFragmentOffset,
                            static_cast<std::uint16_t>(offset | more));
-    offset += size;
-    payload = payload.subspan(size);
+    offset += before - payload.size();
   }
   return fragments;
 }
