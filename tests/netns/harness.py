@@ -63,6 +63,12 @@ def section(heading: str, **keys) -> str:
     return "\n".join([heading, *lines, ""])
 
 
+def peer_section(other, **keys) -> str:
+    """For another Daemon, or whatever else has a name, a key and an address."""
+    return section("[[peer]]", **{**dict(name=other.name, public_key=other.public_key,
+                                         allowed_ips=[f"{other.address}/32"]), **keys})
+
+
 def cpu_seconds(pid: int) -> float:
     """What a process has used so far, all of its threads together, in user and kernel mode."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
@@ -123,9 +129,8 @@ class Daemon:
 
     # Configuration
 
-    def add_peer(self, other: "Daemon", **keys) -> None:
-        self.peers.append(section("[[peer]]", name=other.name, public_key=other.public_key,
-                                  allowed_ips=[f"{other.address}/32"], **keys))
+    def add_peer(self, other, **keys) -> None:
+        self.peers.append(peer_section(other, **keys))
 
     def config(self) -> str:
         node = dict(name=self.name, private_key_file="key", addresses=[f"{self.address}/24"])

@@ -4,11 +4,11 @@ import contextlib
 import time
 
 import pcap
-from harness import Daemon, FloeLab, section, two_sites
+from harness import Daemon, FloeLab, two_sites
 from lab import Node, build, wait_until
 from run import case, expect, measured, say
 from transfer import Transfer
-from wireguard import PORT, WireGuard
+from wireguard import PORT, WireGuard, daemon_and_device
 
 MEGABYTES = 100
 RATE = 50_000  # initiations a second, each from another address
@@ -44,8 +44,7 @@ def test_flood_of_initiations(net: FloeLab) -> None:
     net.link(a, late)
     plain = WireGuard(net, net.lab.site("office", "none").host("office_pc"), "10.71.0.200")
     # Where nobody is: plain has to come by itself.
-    a.peers.append(section("[[peer]]", name=plain.name, public_key=plain.public_key,
-                           allowed_ips=[f"{plain.address}/32"], endpoint=f"{net.lab.server('nobody').ip}:{PORT}"))
+    a.add_peer(plain, endpoint=f"{net.lab.server('nobody').ip}:{PORT}")
     strangers = net.lab.server("strangers")
     try:
         pair.start().wait_direct()
@@ -77,13 +76,8 @@ def test_flood_of_initiations(net: FloeLab) -> None:
 
 
 def test_cookie_of_wireguard_go(net: FloeLab) -> None:
-    daemon = net.daemon(net.lab.site("home", "none").host("home_pc"))
-    plain = WireGuard(net, net.lab.site("office", "none").host("office_pc"), "10.71.0.200", mtu=1408)
-    daemon.peers.append(section("[[peer]]", name=plain.name, public_key=plain.public_key,
-                                allowed_ips=[f"{plain.address}/32"], endpoint=f"{plain.host.ip}:{PORT}"))
-    plain.add_peer(daemon)
-    capture = daemon.host.capture(daemon.host.dev, "udp")
-    try:
+    with daemon_and_device(net) as (daemon, plain):
+        capture = daemon.host.capture(daemon.host.dev, "udp")
         with flood(net.lab.server("strangers"), plain.host.ip, PORT, plain.public_key):
             # It has begun to ask strangers for cookies.
             plain.host.run(["tcpdump", "-n", "-c", 1, "-i", plain.host.dev, "udp[8] = 3"], timeout=30, check=True)
@@ -96,5 +90,3 @@ def test_cookie_of_wireguard_go(net: FloeLab) -> None:
         with_cookie = [packet.payload for packet in pcap.packets(capture.path)
                        if packet.target == plain.host.ip and packet.payload[:4] == b"\1\0\0\0" and any(packet.payload[132:148])]
         expect(with_cookie, "floe has sent no initiation with a cookie")
-    finally:
-        plain.close()

@@ -4,15 +4,10 @@ import signal
 import time
 from datetime import datetime
 
-from harness import Daemon, FloeLab, section, wait_until, write_secret
+from harness import Daemon, FloeLab, peer_section, wait_until, write_secret
 from run import case, expect
 
 PSK = "FpCyhws9cxwWoV4xELtfJvjJN+zQVRPISllRWgeopVE="
-
-
-def peer_section(daemon: Daemon, **keys) -> str:
-    return section("[[peer]]", **{**dict(name=daemon.name, public_key=daemon.public_key,
-                                         allowed_ips=[f"{daemon.address}/32"]), **keys})
 
 
 def reload(daemon: Daemon, status: int = 0) -> str:

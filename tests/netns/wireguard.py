@@ -1,8 +1,10 @@
 """wireguard-go in the laboratory: a plain WireGuard device on a host, to be floe's peer or to be compared with."""
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from harness import FloeLab, cpu_seconds, make_key, wait_until, write_secret
+from harness import Daemon, FloeLab, cpu_seconds, make_key, wait_until, write_secret
 from lab import Host, LabError, Proc
 
 PORT = 51820
@@ -64,3 +66,17 @@ class WireGuard:
     def close(self) -> None:
         self.proc.stop()
         self.control.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def daemon_and_device(net: FloeLab, endpoint: str | None = None) -> Iterator[tuple[Daemon, WireGuard]]:
+    """A daemon that is yet to start and a wireguard-go, on sites without NAT. The daemon calls the device where it is, or at
+    `endpoint`; the device knows of no endpoint."""
+    daemon = net.daemon(net.lab.site("home", "none").host("home_pc"))
+    plain = WireGuard(net, net.lab.site("office", "none").host("office_pc"), "10.71.0.200", mtu=1408)
+    daemon.add_peer(plain, endpoint=endpoint or f"{plain.host.ip}:{PORT}")
+    plain.add_peer(daemon)
+    try:
+        yield daemon, plain
+    finally:
+        plain.close()
