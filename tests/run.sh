@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Installs what is needed, builds, and runs tests: sudo tests/run.sh [unit|fuzz-replay|sim|netns|package|kernel|lab|mutations|bench|all]...
+# Installs what is needed, builds, and runs tests: sudo tests/run.sh [unit|fuzz-replay|sim|netns|tsan|package|kernel|lab|mutations|bench|all]...
 #
 #   unit         formatting, layering, unit tests, the simulator, integration tests (debug build with sanitizers)
 #   fuzz-replay  every input the fuzzers have kept
 #   sim          every NAT against every other in the simulator, 1,000 runs of each pair (FLOE_SIM_SEEDS), and 10,000
 #                short lives in a bad world (FLOE_SIM_LIVES), release build
 #   netns        whole programs in network namespaces, behind real NATs (root)
+#   tsan         two threads carry packets while sessions, paths and peers change, and ThreadSanitizer sees no race (root, 3 minutes)
 #   package      the .deb packages in bare, booted Debian systems (root)
 #   kernel       the WireGuard of Debian's kernel as the peer, on an emulated machine (root, a minute)
 #   lab          the laboratory proves itself: its NATs, delays and losses (root, two minutes)
@@ -38,9 +39,10 @@ heading() {
   printf '\n=== %s\n' "$*"
 }
 
-# Both builds are made once, however many groups ask. Of the release build, only what is used here.
-declare -A options=([debug]="" [release]="-DFLOE_TESTS=ON")
-declare -A targets=([debug]=all [release]="floed floe floe-rendezvous floe-ice packet_bench floe_package_files floe_sim_matrix_test floe_sim_soak_test")
+# Each build is made once, however many groups ask. Of those but debug, only what is used here.
+declare -A options=([debug]="" [release]="-DFLOE_TESTS=ON" [tsan]="")
+declare -A targets=([debug]=all [release]="floed floe floe-rendezvous floe-ice packet_bench floe_package_files floe_sim_matrix_test floe_sim_soak_test"
+  [tsan]="floed floe floe-rendezvous")
 declare -A built=()
 build() {
   local preset=$1 status=0
@@ -132,6 +134,11 @@ run_netns() {
   run_counted netns "$python" tests/netns/run.py
 }
 
+run_tsan() {
+  build tsan || return 0
+  FLOE_BIN=$root/build/tsan/app run_counted tsan "$python" tests/netns/run.py test_tsan
+}
+
 run_package() {
   build release || return 0
   run_counted package "$python" tests/netns/run.py test_package
@@ -160,7 +167,7 @@ finish() {
 groups=("${@:-all}")
 for group in "${groups[@]}"; do
   case $group in
-    unit | fuzz-replay | sim | netns | package | kernel | lab | mutations | bench | all) ;;
+    unit | fuzz-replay | sim | netns | tsan | package | kernel | lab | mutations | bench | all) ;;
     -h | --help)
       usage
       exit 0
@@ -171,7 +178,7 @@ for group in "${groups[@]}"; do
       ;;
   esac
 done
-if ((EUID != 0)) && [[ " ${groups[*]} " =~ \ (netns|package|kernel|lab|bench|all)\  ]]; then
+if ((EUID != 0)) && [[ " ${groups[*]} " =~ \ (netns|tsan|package|kernel|lab|bench|all)\  ]]; then
   echo "tests/run.sh: ${groups[*]}: these tests make network namespaces and need root: sudo $0 ${groups[*]}" >&2
   exit 1
 fi
@@ -194,6 +201,7 @@ for group in "${groups[@]}"; do
     fuzz-replay) run_fuzz_replay ;;
     sim) run_sim ;;
     netns) run_netns ;;
+    tsan) run_tsan ;;
     package) run_package ;;
     lab) run_counted lab "$python" tests/netns/lab.py selftest ;;
     mutations) run_counted mutations nice tests/mutations/run.sh ;;
@@ -204,6 +212,7 @@ for group in "${groups[@]}"; do
       run_fuzz_replay
       run_sim
       run_netns
+      run_tsan
       run_package
       ;;
   esac

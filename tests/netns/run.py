@@ -20,7 +20,7 @@ import harness
 
 HERE = Path(__file__).resolve().parent
 LOGS = harness.ROOT / "build/netns-logs"
-SEPARATE = {"test_package", "test_kernel_wireguard"}  # only run when named: take a Debian archive and minutes
+SEPARATE = {"test_package", "test_kernel_wireguard", "test_tsan"}  # only run when named: take a Debian archive, minutes, or another build
 
 
 class Skip(Exception):
