@@ -419,6 +419,10 @@ ConfigError CannotRead(const std::filesystem::path& path, const std::string& rea
 
 }  // namespace
 
+std::string EndpointText(const PeerConfig& peer) {
+  return peer.endpoint ? ToString(*peer.endpoint) : std::string(kAnyEndpoint);
+}
+
 Result<Config, ConfigError> ParseConfig(std::string_view text, const std::filesystem::path& path) {
   const auto root = ParseDocument(text, path.native());
   if (!root) {

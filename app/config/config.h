@@ -26,6 +26,8 @@ namespace floe::config {
 inline constexpr std::uint16_t kDefaultListenPort = 41820;
 inline constexpr std::uint16_t kDefaultMtu = 1408;  // bytes, inside the tunnel
 inline constexpr const char* kDefaultConfigFile = "/etc/floe/floe.toml";
+/// What stands for the endpoint of a plain WireGuard device that calls us, from anywhere.
+inline constexpr std::string_view kAnyEndpoint = "any";
 inline constexpr const char* kDefaultControlSocket = "/run/floe/floe.sock";
 
 /// An address of ours and the network it is in: 10.71.0.1/24.
@@ -121,10 +123,13 @@ struct PeerConfig {
   std::optional<PresharedKey> preshared_key;
   /// Never empty: a peer without any has the address derived from its key. No two peers overlap.
   std::vector<IpPrefix> allowed_ips;
-  /// Set: a plain WireGuard device that is reached here, without ICE.
-  std::optional<HostPort> endpoint;
-  Duration persistent_keepalive{};  // Whole seconds; 0: none.
+  bool is_plain = false;             // A plain WireGuard device, without ICE.
+  std::optional<HostPort> endpoint;  // Where it is called. Without one, a plain device calls us.
+  Duration persistent_keepalive{};   // Whole seconds; 0: none.
 };
+
+/// The endpoint of a plain device as it is written: "host:port", or "any".
+[[nodiscard]] std::string EndpointText(const PeerConfig& peer);
 
 struct Config {
   NodeConfig node;

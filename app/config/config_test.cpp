@@ -148,6 +148,7 @@ persistent_keepalive = 25
   EXPECT_EQ(RevealKey(peer.preshared_key.value()).text(), kBobPublic);
   ASSERT_EQ(peer.allowed_ips.size(), 2U);
   EXPECT_EQ(ToString(peer.allowed_ips[1]), "192.168.50.0/24");
+  EXPECT_TRUE(peer.is_plain);
   EXPECT_EQ(peer.endpoint, (HostPort{"2001:db8::1", 51820}));
   EXPECT_EQ(peer.persistent_keepalive, std::chrono::seconds(25));
 }
@@ -199,6 +200,16 @@ allow_overlap = true
   EXPECT_EQ(config.control_socket, directory_.path() / "floe.sock");
   EXPECT_EQ(config.log_level, log::Level::kDebug);
   EXPECT_TRUE(config.allow_overlap);
+}
+
+TEST_F(ConfigTest, TellsPlainDevicesFromPeersThatRunFloe) {
+  const Config config = Accept(kNode + PeerTable("b", kBobPublic) +
+                               PeerTable("c", kCarolPublic, "endpoint = \"any\"\n"));
+
+  EXPECT_FALSE(config.peers.at(0).is_plain);
+  EXPECT_TRUE(config.peers.at(1).is_plain);
+  EXPECT_FALSE(config.peers[1].endpoint);
+  EXPECT_EQ(EndpointText(config.peers[1]), "any");
 }
 
 TEST_F(ConfigTest, AcceptsEveryPathPreference) {

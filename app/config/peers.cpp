@@ -54,10 +54,14 @@ void ReadEndpoint(const Section& section, PeerConfig& peer) {
   if (!text) {
     return;
   }
+  peer.is_plain = true;
+  if (text->text == kAnyEndpoint) {
+    return;
+  }
   auto endpoint = ParseHostPort(text->text);
   if (!endpoint) {
     section.Refuse(text->position, "endpoint", std::string(ToString(endpoint.error())),
-                   "write \"host:port\", with IPv6 as in \"[2001:db8::1]:51820\"");
+                   "write \"host:port\", with IPv6 as in \"[2001:db8::1]:51820\", or \"any\"");
     return;
   }
   peer.endpoint = *std::move(endpoint);

@@ -163,7 +163,9 @@ void WgQuickReader::ReadHeading(std::string_view heading) {
     place_ = Place::kPeer;
     has_public_key_ = false;
     peer_line_ = line_;
-    config_.peers.emplace_back().name = NameIn(comment_);
+    PeerConfig& peer = config_.peers.emplace_back();
+    peer.is_plain = true;
+    peer.name = NameIn(comment_);
     may_name_ = true;
   } else {
     Refuse("", "is no section that there is", "write [Interface] or [Peer]");
@@ -182,8 +184,8 @@ void WgQuickReader::FinishPeer() {
   } else if (!peer.endpoint) {
     config_.remarks.push_back(
         {peer_line_,
-         "this peer has no Endpoint: floe looks for it through a rendezvous, which it "
-         "has to run floe for"});
+         "this peer has no Endpoint: floe waits until it calls. If it runs floe, remove the "
+         "endpoint, and floe looks for it through a rendezvous"});
   }
   if (peer.allowed_ips.empty()) {
     config_.remarks.push_back(
@@ -361,9 +363,7 @@ std::string ToToml(const PeerConfig& peer) {
     text += fmt::format("allowed_ips = {}\n",
                         List(peer.allowed_ips, [](const auto& ip) { return ToString(ip); }));
   }
-  if (peer.endpoint) {
-    text += fmt::format("endpoint = {}\n", Quote(ToString(*peer.endpoint)));
-  }
+  text += fmt::format("endpoint = {}\n", Quote(EndpointText(peer)));
   if (peer.persistent_keepalive > Duration::zero()) {
     text += fmt::format(
         "persistent_keepalive = {}\n",

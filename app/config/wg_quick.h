@@ -28,7 +28,8 @@ struct WgQuick {
   std::optional<std::uint16_t> listen_port;  // So for the next two.
   std::optional<std::uint32_t> fwmark;
   std::optional<std::uint16_t> mtu;  // bytes
-  /// Each has a name, from a comment beside [Peer] or made up. Allowed IPs may be empty.
+  /// All are plain devices. Each has a name, from a comment beside [Peer] or made up. Allowed IPs
+  /// may be empty.
   std::vector<PeerConfig> peers;
   std::vector<WgRemark> remarks;  // In the order of the file.
 };

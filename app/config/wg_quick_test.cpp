@@ -161,5 +161,12 @@ persistent_keepalive = 25
 )");
 }
 
+TEST(WgQuickTest, APeerWithoutEndpointIsOneThatCalls) {
+  const WgQuick wg = Accept(Interface() + "[Peer]\nPublicKey = " + kFirst + "\n");
+
+  EXPECT_TRUE(wg.peers.at(0).is_plain);
+  EXPECT_THAT(ToToml(wg, "wg0.conf", "floe.key"), HasSubstr("endpoint = \"any\"\n"));
+}
+
 }  // namespace
 }  // namespace floe::config

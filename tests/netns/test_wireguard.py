@@ -10,7 +10,6 @@ from transfer import both_ways
 from wireguard import PORT, WireGuard
 
 FLOE_PORT = 41820
-NOWHERE = "203.0.113.126:9"  # where nobody is: floe does not know where the other end is, and waits to be called
 MEGABYTES = 512  # each way, which together is the gigabyte
 
 
@@ -70,7 +69,7 @@ class Wires:
             daemon.sections["node"]["addresses"] = [f"{daemon.address}/24", f"{daemon.address6}/64"]
         allowed = [f"{plain.address}/32"] + ([f"{plain.address6}/128"] if six else [])
         daemon.peers.append(section("[[peer]]", name=plain.name, public_key=plain.public_key, allowed_ips=allowed,
-                                    endpoint=floe_calls_at or (at(office, PORT) if floe_calls else NOWHERE), **keys))
+                                    endpoint=floe_calls_at or (at(office, PORT) if floe_calls else "any"), **keys))
         plain.add_peer(daemon, at(home, FLOE_PORT) if plain_calls else None, plain_psk)
         daemon.start()
         return Link(daemon, plain)

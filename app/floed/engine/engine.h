@@ -213,6 +213,7 @@ class Engine {
   void ForgetEndpoint(PeerId peer) {
     if (peers_[peer]->endpoint) {
       *peers_[peer]->endpoint = {};
+      Touch(peer);
     }
   }
 

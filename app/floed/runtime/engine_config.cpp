@@ -22,7 +22,7 @@ engine::PeerConfig ToEnginePeer(const config::PeerConfig& peer) {
                             .key = peer.public_key,
                             .allowed_ips = peer.allowed_ips,
                             .persistent_keepalive = peer.persistent_keepalive,
-                            .is_static = peer.endpoint.has_value()};
+                            .is_static = peer.is_plain};
   if (peer.preshared_key) {
     result.preshared_key = peer.preshared_key->Clone();
   }

@@ -20,7 +20,8 @@ bool SameRelay(const config::RelayConfig& a, const config::RelayConfig& b) {
 
 bool SamePeer(const config::PeerConfig& a, const config::PeerConfig& b) {
   return a.name == b.name && a.preshared_key == b.preshared_key && a.allowed_ips == b.allowed_ips &&
-         a.endpoint == b.endpoint && a.persistent_keepalive == b.persistent_keepalive;
+         a.is_plain == b.is_plain && a.endpoint == b.endpoint &&
+         a.persistent_keepalive == b.persistent_keepalive;
 }
 
 /// Those of `count` that none of `places` names.

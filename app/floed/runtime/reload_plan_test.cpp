@@ -82,6 +82,7 @@ TEST(ReloadPlanTest, EachFieldOfAPeerCounts) {
   EXPECT_THAT(changed([](auto& peer) { peer.preshared_key.emplace(); }), ElementsAre(1U));
   EXPECT_THAT(changed([](auto& peer) { peer.allowed_ips.clear(); }), ElementsAre(1U));
   EXPECT_THAT(changed([](auto& peer) { peer.endpoint.emplace(); }), ElementsAre(1U));
+  EXPECT_THAT(changed([](auto& peer) { peer.is_plain = true; }), ElementsAre(1U));
   EXPECT_THAT(changed([](auto& peer) { peer.persistent_keepalive = std::chrono::seconds(25); }),
               ElementsAre(1U));
 }

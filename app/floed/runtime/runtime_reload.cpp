@@ -93,11 +93,12 @@ void Runtime::ApplyPeers(config::Config& after, const ReloadPlan& plan) {
     const std::size_t before = *plan.peers[place];
     const engine::PeerId id = peer_ids_[before];
     engine_->ChangePeer(now, id, ToEnginePeer(peer));
-    if (!peer.endpoint) {
+    if (peer.endpoint != config_.peers[before].endpoint) {
       endpoint_resolvers_.erase(id);
-    } else if (peer.endpoint != config_.peers[before].endpoint) {
       engine_->ForgetEndpoint(id);
-      ResolveEndpoint(id, *peer.endpoint);
+      if (peer.endpoint) {
+        ResolveEndpoint(id, *peer.endpoint);
+      }
     }
   }
   std::vector<config::PeerConfig> peers;

@@ -75,8 +75,8 @@ control::PeerStatus MakePeerStatus(const engine::Engine& engine, std::size_t pla
                            .allowed_ips = configured.allowed_ips,
                            .rx_bytes = stats.rx_bytes,
                            .tx_bytes = stats.tx_bytes};
-  if (configured.endpoint) {
-    peer.endpoint = ToString(*configured.endpoint);
+  if (configured.is_plain) {
+    peer.endpoint = config::EndpointText(configured);
   }
   if (link.times().path_since) {
     peer.since = context.clock.At(*link.times().path_since);
