@@ -15,6 +15,7 @@
 #include "app/config/fields.h"
 #include "app/config/peers.h"
 #include "app/config/section.h"
+#include "app/config/words.h"
 
 namespace floe::config {
 namespace {
@@ -80,10 +81,27 @@ void ReadUrls(const Section& section, Result<Url, Error> (*parse)(std::string_vi
   }
 }
 
+/// Sets those members of `flags` that the array at `key` names, and clears the others.
+template <typename T, std::size_t N>
+void ReadFlags(const Section& section, std::string_view key, const Words<bool T::*, N>& words,
+               const char* remedy, T& flags) {
+  for (const auto& [word, member] : words) {
+    flags.*member = false;
+  }
+  for (const Text& text : section.Strings(key)) {
+    const auto known =
+        std::ranges::find(words, text.text, &std::pair<std::string_view, bool T::*>::first);
+    if (known == words.end()) {
+      section.Refuse(text.position, key, fmt::format("holds \"{}\"", text.text), remedy);
+      return;
+    }
+    flags.*known->second = true;
+  }
+}
+
 /// The value `key` names among `words`.
 template <typename T, std::size_t N>
-std::optional<T> ReadWord(const Section& section, std::string_view key,
-                          const std::array<std::pair<std::string_view, T>, N>& words) {
+std::optional<T> ReadWord(const Section& section, std::string_view key, const Words<T, N>& words) {
   const auto text = section.String(key);
   if (!text) {
     return std::nullopt;
@@ -159,6 +177,7 @@ void ConfigReader::ReadNode(NodeConfig& node) const {
   if (section.Any("private_key_file") == nullptr) {
     section.Missing("private_key_file", "name a file made by `(umask 077; floe key gen > a.key)`");
   }
+  node.private_key_file = PathNamedBy(section, "private_key_file", directory_);
   if (auto key = ReadKeyNamedBy(section, "private_key_file", directory_)) {
     node.private_key = *std::move(key);
     node.public_key = DerivePublicKey(node.private_key);
@@ -222,6 +241,8 @@ void ConfigReader::ReadRelayCredentials(const Section& section, RelayConfig& rel
       "write either username and password_file, or secret_file for a shared secret";
   const auto username = section.String("username");
   relay.username = username ? username->text : "";
+  relay.password_file = PathNamedBy(section, "password_file", directory_);
+  relay.shared_secret_file = PathNamedBy(section, "secret_file", directory_);
   relay.password = ReadSecretNamedBy(section, "password_file", directory_);
   relay.shared_secret = ReadSecretNamedBy(section, "secret_file", directory_);
   const Value* const secret_file = section.Any("secret_file");
@@ -263,42 +284,16 @@ void ReadPortMapping(const Section& section, PathsConfig& paths) {
   if (section.Any("portmap") == nullptr) {
     return;
   }
-  const std::array<std::pair<std::string_view, bool*>, 3> words = {
-      {{"pcp", &paths.pcp}, {"nat-pmp", &paths.nat_pmp}, {"upnp", &paths.upnp}}};
-  for (const auto& [word, wanted] : words) {
-    *wanted = false;
-  }
-  for (const Text& text : section.Strings("portmap")) {
-    const auto known =
-        std::ranges::find(words, text.text, [](const auto& word) { return word.first; });
-    if (known == words.end()) {
-      section.Refuse(text.position, "portmap", fmt::format("holds \"{}\"", text.text),
-                     "write some of \"pcp\", \"nat-pmp\", \"upnp\", or [] for none");
-      return;
-    }
-    *known->second = true;
-  }
+  ReadFlags(section, "portmap", kPortMappings,
+            "write some of \"pcp\", \"nat-pmp\", \"upnp\", or [] for none", paths);
 }
 
 void ConfigReader::ReadPaths(PathsConfig& paths) const {
-  static constexpr std::array<std::pair<std::string_view, PathPreference>, 5> kWords = {{
-      {"auto", PathPreference::kAuto},
-      {"direct", PathPreference::kDirect},
-      {"relay", PathPreference::kRelay},
-      {"direct-only", PathPreference::kDirectOnly},
-      {"relay-only", PathPreference::kRelayOnly},
-  }};
-  static constexpr std::array<std::pair<std::string_view, Privacy>, 4> kModes = {{
-      {"all", Privacy::kAll},
-      {"default-route-and-host", Privacy::kDefaultRouteAndHost},
-      {"default-route", Privacy::kDefaultRoute},
-      {"relay-only", Privacy::kRelayOnly},
-  }};
   const Section section = Table("paths", {"prefer", "privacy", "interfaces", "ignore_interfaces",
                                           "ignore_cidrs", "hide_interfaces", "hide_cidrs",
                                           "prefer_interfaces", "portmap", "port_prediction"});
-  paths.prefer = ReadWord(section, "prefer", kWords).value_or(PathPreference::kAuto);
-  paths.privacy = ReadWord(section, "privacy", kModes).value_or(Privacy::kAll);
+  paths.prefer = ReadWord(section, "prefer", kPathPreferences).value_or(PathPreference::kAuto);
+  paths.privacy = ReadWord(section, "privacy", kPrivacyModes).value_or(Privacy::kAll);
   paths.interfaces = ReadPatterns(section, "interfaces");
   paths.ignore_interfaces = ReadPatterns(section, "ignore_interfaces");
   paths.ignore_cidrs = ReadPrefixes(section, "ignore_cidrs");
@@ -336,21 +331,7 @@ void ReadOffload(const Section& section, OffloadConfig& offload) {
     }
     return;
   }
-  const std::array<std::pair<std::string_view, bool*>, 5> words = {
-      {{"tso", &offload.tso},
-       {"uso", &offload.uso},
-       {"coalesce", &offload.coalesce},
-       {"udp-segment", &offload.udp_segment},
-       {"udp-gro", &offload.udp_gro}}};
-  for (const Text& text : section.Strings("offload")) {
-    const auto known =
-        std::ranges::find(words, text.text, [](const auto& word) { return word.first; });
-    if (known == words.end()) {
-      section.Refuse(text.position, "offload", fmt::format("holds \"{}\"", text.text), kRemedy);
-      return;
-    }
-    *known->second = true;
-  }
+  ReadFlags(section, "offload", kOffloads, kRemedy, offload);
 }
 
 void ConfigReader::ReadTun(Config& config) const {
@@ -385,30 +366,16 @@ void ConfigReader::ReadTun(Config& config) const {
 }
 
 void ConfigReader::ReadTunnel(TunnelConfig& tunnel) const {
-  static constexpr std::array<std::pair<std::string_view, CipherChoice>, 4> kWords = {{
-      {"padded", CipherChoice::kPadded},
-      {"openssl", CipherChoice::kOpenSsl},
-      {"libsodium", CipherChoice::kReference},
-      {"fastest", CipherChoice::kFastest},
-  }};
   tunnel.crypto =
-      ReadWord(Table("tunnel", {"crypto"}), "crypto", kWords).value_or(CipherChoice::kPadded);
+      ReadWord(Table("tunnel", {"crypto"}), "crypto", kCiphers).value_or(CipherChoice::kPadded);
 }
 
 void ConfigReader::ReadRest(Config& config) const {
-  static constexpr std::array<std::pair<std::string_view, log::Level>, 6> kLevels = {{
-      {"trace", log::Level::kTrace},
-      {"debug", log::Level::kDebug},
-      {"info", log::Level::kInfo},
-      {"warn", log::Level::kWarn},
-      {"error", log::Level::kError},
-      {"off", log::Level::kOff},
-  }};
   if (const auto socket = Table("control", {"socket"}).String("socket")) {
     config.control_socket = directory_ / socket->text;
   }
   config.log_level =
-      ReadWord(Table("log", {"level"}), "level", kLevels).value_or(log::Level::kInfo);
+      ReadWord(Table("log", {"level"}), "level", kLogLevels).value_or(log::Level::kInfo);
   config.allow_overlap =
       Table("routing", {"allow_overlap"}).Boolean("allow_overlap").value_or(false);
 }

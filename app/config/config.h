@@ -40,6 +40,7 @@ struct InterfaceAddress {
 
 struct NodeConfig {
   std::string name;
+  std::filesystem::path private_key_file;
   PrivateKey private_key;
   PublicKey public_key;  // Derived from private_key.
   /// Never empty: a node without configured addresses has the one derived from its key.
@@ -49,8 +50,10 @@ struct NodeConfig {
 };
 
 struct RelayConfig {
-  std::vector<RelayUrl> urls;  // At least one.
-  std::string username;        // May be empty with shared_secret.
+  std::vector<RelayUrl> urls;                // At least one.
+  std::string username;                      // May be empty with shared_secret.
+  std::filesystem::path password_file;       // Empty: none. So for the next.
+  std::filesystem::path shared_secret_file;  // secret_file
   /// Either the user's password or the secret shared with the TURN server, from which short-lived
   /// credentials are made; never both.
   std::optional<SecretString> password;
@@ -120,6 +123,7 @@ struct TunnelConfig {
 struct PeerConfig {
   std::string name;
   PublicKey public_key;
+  std::filesystem::path preshared_key_file;  // Empty: none.
   std::optional<PresharedKey> preshared_key;
   /// Never empty: a peer without any has the address derived from its key. No two peers overlap.
   std::vector<IpPrefix> allowed_ips;

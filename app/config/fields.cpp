@@ -32,6 +32,12 @@ std::optional<Text> ReadName(const Section& section, std::string_view key) {
   return name;
 }
 
+std::filesystem::path PathNamedBy(const Section& section, std::string_view key,
+                                  const std::filesystem::path& directory) {
+  const auto name = section.String(key);
+  return name ? directory / name->text : std::filesystem::path();
+}
+
 std::optional<SecretString> ReadSecretNamedBy(const Section& section, std::string_view key,
                                               const std::filesystem::path& directory) {
   const auto name = section.String(key);

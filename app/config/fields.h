@@ -21,6 +21,10 @@ namespace floe::config {
 /// letter or digit.
 [[nodiscard]] bool IsNodeName(std::string_view name);
 
+/// The file that `key` names, empty if none. Relative names start at `directory`.
+[[nodiscard]] std::filesystem::path PathNamedBy(const Section& section, std::string_view key,
+                                                const std::filesystem::path& directory);
+
 /// The content of the file that `key` names. Relative names start at `directory`.
 [[nodiscard]] std::optional<SecretString> ReadSecretNamedBy(const Section& section,
                                                             std::string_view key,

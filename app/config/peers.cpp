@@ -207,6 +207,7 @@ void PeerReader::Read(const Value& table) {
   PeerConfig peer;
   ReadIdentity(section, peer);
   ReadPublicKey(section, peer);
+  peer.preshared_key_file = PathNamedBy(section, "preshared_key_file", directory_);
   peer.preshared_key = ReadKeyNamedBy(section, "preshared_key_file", directory_);
   ReadAllowedIps(section, peer);
   ReadEndpoint(section, peer);

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "app/config/fields.h"
+#include "app/config/toml_text.h"
 
 namespace floe::config {
 namespace {
@@ -330,29 +331,6 @@ void WgQuickReader::NamePeers() {
   }
 }
 
-/// A TOML basic string.
-std::string Quote(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (static_cast<unsigned char>(c) < ' ' || c == 0x7F) {
-      quoted += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
-      continue;
-    }
-    quoted += c == '"' || c == '\\' ? "\\" : "";
-    quoted += c;
-  }
-  return quoted + '"';
-}
-
-template <typename Items, typename Write>
-std::string List(const Items& items, Write write) {
-  std::string text;
-  for (const auto& item : items) {
-    text += fmt::format("{}{}", text.empty() ? "" : ", ", Quote(write(item)));
-  }
-  return "[" + text + "]";
-}
-
 std::string ToToml(const PeerConfig& peer) {
   std::string text = fmt::format("\n[[peer]]\nname = {}\npublic_key = {}\n", Quote(peer.name),
                                  Quote(ToString(peer.public_key)));
@@ -361,7 +339,7 @@ std::string ToToml(const PeerConfig& peer) {
   }
   if (!peer.allowed_ips.empty()) {
     text += fmt::format("allowed_ips = {}\n",
-                        List(peer.allowed_ips, [](const auto& ip) { return ToString(ip); }));
+                        QuoteList(peer.allowed_ips, [](const auto& ip) { return ToString(ip); }));
   }
   text += fmt::format("endpoint = {}\n", Quote(EndpointText(peer)));
   if (peer.persistent_keepalive > Duration::zero()) {
@@ -387,7 +365,7 @@ std::string ToToml(const WgQuick& config, std::string_view source, std::string_v
       fmt::format("# From {}, by `floe import wg`.\nschema = 1\n\n[node]\nprivate_key_file = {}\n",
                   Quote(source), Quote(key_file));
   if (!config.addresses.empty()) {
-    text += fmt::format("addresses = {}\n", List(config.addresses, [](const auto& address) {
+    text += fmt::format("addresses = {}\n", QuoteList(config.addresses, [](const auto& address) {
                           return fmt::format("{}/{}", ToString(address.ip), address.prefix_length);
                         }));
   }

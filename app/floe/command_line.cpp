@@ -127,6 +127,10 @@ void Parser::AddConfigVerbs() {
       AddVerb(*config, "check", "Say whether a configuration is good", Verb::kConfigCheck);
   line_.file = config::kDefaultConfigFile;
   check->add_option("FILE", line_.file, "The file to check")->capture_default_str();
+  CLI::App* const show =
+      AddVerb(*config, "show", "Print a configuration that is good", Verb::kConfigShow);
+  show->add_option("FILE", line_.file, "The file to show")->capture_default_str();
+  show->add_flag("--effective", line_.effective, "As floed uses it, with what the file leaves out");
   AddVerb(*config, "reload", "Let the daemon read its configuration anew and apply it",
           Verb::kConfigReload);
 }

@@ -18,6 +18,7 @@ enum class Verb : std::uint8_t {
   kKeyPub,
   kKeyPsk,
   kConfigCheck,
+  kConfigShow,
   kConfigReload,
   kImportWg,
   kStatus,
@@ -48,8 +49,9 @@ struct CommandLine {
   Verb verb = Verb::kStatus;
   std::string socket;
   Output output = Output::kText;
-  std::string file;                // config check, import wg
+  std::string file;                // config check, config show, import wg
   std::string output_file;         // import wg
+  bool effective = false;          // config show
   bool force = false;              // import wg
   std::vector<std::string> peers;  // status, up, down; ping has one
   bool detail = false;             // status

@@ -52,6 +52,7 @@ TEST(CommandLineTest, KnowsEveryVerbAndAlias) {
   EXPECT_EQ(Accept({"pubkey"}).verb, Verb::kKeyPub);
   EXPECT_EQ(Accept({"genpsk"}).verb, Verb::kKeyPsk);
   EXPECT_EQ(Accept({"config", "check"}).verb, Verb::kConfigCheck);
+  EXPECT_EQ(Accept({"config", "show"}).verb, Verb::kConfigShow);
   EXPECT_EQ(Accept({"config", "reload"}).verb, Verb::kConfigReload);
   EXPECT_EQ(Accept({"import", "wg", "wg0.conf"}).verb, Verb::kImportWg);
   EXPECT_EQ(Accept({"status"}).verb, Verb::kStatus);
@@ -138,6 +139,10 @@ TEST(CommandLineTest, ReadsTheOthers) {
   EXPECT_THAT(Accept({"down"}).peers, ElementsAre());
   EXPECT_EQ(Accept({"config", "check", "/a"}).file, "/a");
   EXPECT_EQ(Accept({"config", "check"}).file, "/etc/floe/floe.toml");
+  EXPECT_EQ(Accept({"config", "show", "--effective", "/a"}).file, "/a");
+  EXPECT_EQ(Accept({"config", "show"}).file, "/etc/floe/floe.toml");
+  EXPECT_FALSE(Accept({"config", "show"}).effective);
+  EXPECT_TRUE(Accept({"config", "show", "--effective"}).effective);
   EXPECT_EQ(Accept({"version", "--json"}).output, Output::kJson);
 }
 

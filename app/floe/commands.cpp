@@ -27,6 +27,8 @@ ExitCode Run(const CommandLine& line, Streams streams) {
       return RunKeyPsk(streams);
     case Verb::kConfigCheck:
       return RunConfigCheck(line, streams);
+    case Verb::kConfigShow:
+      return RunConfigShow(line, streams);
     case Verb::kConfigReload:
       return RunConfigReload(line, streams);
     case Verb::kImportWg:

@@ -20,6 +20,7 @@ struct Streams {
 [[nodiscard]] control::ExitCode RunKeyPub(Streams streams);
 [[nodiscard]] control::ExitCode RunKeyPsk(Streams streams);
 [[nodiscard]] control::ExitCode RunConfigCheck(const CommandLine& line, Streams streams);
+[[nodiscard]] control::ExitCode RunConfigShow(const CommandLine& line, Streams streams);
 [[nodiscard]] control::ExitCode RunImportWg(const CommandLine& line, Streams streams);
 [[nodiscard]] control::ExitCode RunVersion(const CommandLine& line, Streams streams);
 

@@ -78,7 +78,18 @@ expect 0 "$floe" config check good.toml
 says out '^good.toml: ok, 1 peer$'
 mkdir elsewhere
 expect 0 env -C elsewhere "$floe" config check ../good.toml
+expect 0 "$floe" config show good.toml
+cmp -s out good.toml || fail "config show prints something else: $(<out)"
+expect 0 "$floe" config show --effective good.toml
+says out '^listen_port = 41820$'
+says out "^private_key_file = \"$work/a.key\"$"
+mv out elsewhere/whole.toml
+expect 0 "$floe" config show --effective elsewhere/whole.toml
+cmp -s out elsewhere/whole.toml || fail "what config show prints does not read as the same: $(<out)"
 sed 's/^name = "a"/nam = "a"/' good.toml >bad.toml
+expect 2 "$floe" config show --effective bad.toml
+says err '^bad.toml:2:1: node.nam: unknown key'
+silent out
 expect 2 "$floe" config check bad.toml
 says err '^bad.toml:2:1: node.nam: unknown key; did you mean name\?$'
 silent out
