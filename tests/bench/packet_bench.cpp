@@ -56,16 +56,17 @@ void BM_Open(benchmark::State& state, const Cipher* cipher) {
   state.SetBytesProcessed(state.iterations() * state.range(0));
 }
 
-void BM_Split(benchmark::State& state) {
-  const test::Packet packet = test::MakePacket({.payload = kSegments * kSegment});
-  const OffloadHeader header{.segments = OffloadHeader::Segments::kTcp4,
-                             .needs_checksum = true,
-                             .segment_size = kSegment,
-                             .checksum_start = kIpv4HeaderSize,
-                             .checksum_offset = kTcpChecksum};
+void BM_Split(benchmark::State& state, bool tcp) {
+  const test::Packet packet = test::MakePacket({.tcp = tcp, .payload = kSegments * kSegment});
+  const OffloadHeader header{
+      .segments = tcp ? OffloadHeader::Segments::kTcp4 : OffloadHeader::Segments::kUdp,
+      .needs_checksum = true,
+      .segment_size = kSegment,
+      .checksum_start = kIpv4HeaderSize,
+      .checksum_offset = static_cast<std::uint16_t>(tcp ? kTcpChecksum : kUdpChecksum)};
   test::Packet work = packet;
   for (auto _ : state) {
-    std::copy_n(packet.begin(), kIpv4HeaderSize + kTcpHeaderSize + 12, work.begin());
+    std::copy_n(packet.begin(), test::PayloadOffset(packet), work.begin());
     auto segmenter = Segmenter::Make(header, work);
     while (auto segment = segmenter->Next()) {
       benchmark::DoNotOptimize(segment->data());
@@ -74,16 +75,16 @@ void BM_Split(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kSegments));
 }
 
-void BM_Join(benchmark::State& state) {
+void BM_Join(benchmark::State& state, bool tcp) {
   std::vector<test::Packet> train;
   for (std::uint32_t i = 0; i < kSegments; ++i) {
-    train.push_back(
-        test::MakePacket({.payload = kSegment, .sequence = i * std::uint32_t{kSegment}}));
+    train.push_back(test::MakePacket(
+        {.tcp = tcp, .payload = kSegment, .sequence = i * std::uint32_t{kSegment}}));
   }
   const test::Packet first = train[0];
   Coalescer coalescer({});
   for (auto _ : state) {
-    std::copy_n(first.begin(), kIpv4HeaderSize + kTcpHeaderSize, train[0].begin());
+    std::copy_n(first.begin(), test::PayloadOffset(first), train[0].begin());
     for (test::Packet& packet : train) {
       coalescer.Add(packet);
     }
@@ -112,16 +113,17 @@ void BM_Replay(benchmark::State& state) {
   }
 }
 
-void BM_AllowedIps(benchmark::State& state) {
+/// One address for each peer, of so many bytes.
+void BM_AllowedIps(benchmark::State& state, std::size_t size) {
   AllowedIps table;
   const auto peers = static_cast<std::uint32_t>(state.range(0));
   std::vector<IpAddress> addresses;
   for (std::uint32_t i = 0; i < peers; ++i) {
-    const std::array<std::uint8_t, 4> bytes{10, static_cast<std::uint8_t>(i >> 16U),
-                                            static_cast<std::uint8_t>(i >> 8U),
-                                            static_cast<std::uint8_t>(i)};
+    std::vector<std::uint8_t> bytes(size);
+    bytes[0] = 10;
+    StoreBe<std::uint16_t>(bytes, size - 2, static_cast<std::uint16_t>(i));
     addresses.push_back(IpAddress::FromBytes(bytes));
-    table.Insert({addresses.back(), 32}, i);
+    table.Insert({addresses.back(), addresses.back().bits()}, i);
   }
   std::size_t at = 0;
   for (auto _ : state) {
@@ -130,11 +132,14 @@ void BM_AllowedIps(benchmark::State& state) {
   }
 }
 
-BENCHMARK(BM_Split);
-BENCHMARK(BM_Join);
+BENCHMARK_CAPTURE(BM_Split, tcp, true);
+BENCHMARK_CAPTURE(BM_Split, udp, false);
+BENCHMARK_CAPTURE(BM_Join, tcp, true);
+BENCHMARK_CAPTURE(BM_Join, udp, false);
 BENCHMARK(BM_Checksum)->Arg(64)->Arg(1400);
 BENCHMARK(BM_Replay);
-BENCHMARK(BM_AllowedIps)->Arg(1)->Arg(1000)->Arg(65'536);
+BENCHMARK_CAPTURE(BM_AllowedIps, ipv4, 4U)->Arg(1)->Arg(1000)->Arg(65'536);
+BENCHMARK_CAPTURE(BM_AllowedIps, ipv6, 16U)->Arg(1)->Arg(1000)->Arg(65'536);
 
 }  // namespace
 }  // namespace floe::tunnel
