@@ -9,6 +9,7 @@
 #include "tunnel/inbound.h"
 #include "tunnel/outbound.h"
 #include "tunnel/packet/test_packets.h"
+#include "tunnel/read_queue.h"
 
 namespace {
 
@@ -93,10 +94,16 @@ TEST(AllocationTest, ThereIsNoneForPacketsOfASessionInUse) {
                              .segment_size = 1348,
                              .checksum_start = 20,
                              .checksum_offset = 16};
+  ReadQueue queue;
   const auto send = [&] {
-    header.Store(outbound.read_buffer());
-    std::ranges::copy(packet, outbound.read_buffer().begin() + kOffloadHeaderSize);
-    outbound.HandleRead(pair.now(), kOffloadHeaderSize + packet.size());
+    header.Store(queue.buffer());
+    std::ranges::copy(packet, queue.buffer().begin() + kOffloadHeaderSize);
+    if (const auto read = queue.Add(kOffloadHeaderSize + packet.size())) {
+      outbound.HandleRead(pair.now(), *read);
+    }
+    while (const auto read = queue.Next()) {
+      outbound.HandleRead(pair.now(), *read);
+    }
     outbound.Flush();
   };
   for (int i = 0; i < 10; ++i) {

@@ -11,6 +11,7 @@
 #include "tunnel/outbound.h"
 #include "tunnel/packet/headers.h"
 #include "tunnel/packet/test_packets.h"
+#include "tunnel/read_queue.h"
 
 namespace floe::tunnel {
 namespace {
@@ -94,9 +95,14 @@ class ForwardingTest : public testing::Test {
 
   /// As the kernel gives it.
   void Read(Bytes packet, const OffloadHeader& header = {}) {
-    header.Store(outbound_.read_buffer());
-    std::ranges::copy(packet, outbound_.read_buffer().begin() + kOffloadHeaderSize);
-    outbound_.HandleRead(pair_.now(), kOffloadHeaderSize + packet.size());
+    header.Store(queue_.buffer());
+    std::ranges::copy(packet, queue_.buffer().begin() + kOffloadHeaderSize);
+    if (const auto read = queue_.Add(kOffloadHeaderSize + packet.size())) {
+      outbound_.HandleRead(pair_.now(), *read);
+    }
+    while (const auto read = queue_.Next()) {
+      outbound_.HandleRead(pair_.now(), *read);
+    }
   }
 
   void SendAll() {
@@ -122,6 +128,7 @@ class ForwardingTest : public testing::Test {
   TunnelPair pair_;
   Sent sent_;
   Received received_;
+  ReadQueue queue_;
   Outbound outbound_{*AllCiphers().front(), pair_.a().forwarding(), sent_};
   Inbound inbound_{*AllCiphers().front(), pair_.b().forwarding(), Joinable{}, received_};
 };

@@ -7,22 +7,22 @@
 
 #include "tunnel/ip_packet.h"
 #include "tunnel/packet/ecn.h"
+#include "tunnel/packet/offload_header.h"
 #include "tunnel/packet/segmenter.h"
 #include "tunnel/transport.h"
 
 namespace floe::tunnel {
+
 Outbound::Outbound(const Cipher& cipher, Forwarding& forwarding, OutboundSink& sink)
     : cipher_(cipher),
       forwarding_(forwarding),
       sink_(sink),
-      read_(kCipherHeadroom + kMaxRead + kCipherSlack + kPaddingMultiple),
       out_(kCipherHeadroom + kMaxBytes + kCipherSlack) {}
 
-void Outbound::HandleRead(TimePoint now, std::size_t size) {
-  const MutableBytes bytes = read_buffer().first(size);
-  const auto header = size > kOffloadHeaderSize ? OffloadHeader::Parse(bytes) : std::nullopt;
+void Outbound::HandleRead(TimePoint now, MutableBytes read) {
+  const auto header = read.size() > kOffloadHeaderSize ? OffloadHeader::Parse(read) : std::nullopt;
   auto segmenter =
-      header ? Segmenter::Make(*header, bytes.subspan(kOffloadHeaderSize)) : std::nullopt;
+      header ? Segmenter::Make(*header, read.subspan(kOffloadHeaderSize)) : std::nullopt;
   if (!segmenter) {
     malformed_.fetch_add(1, std::memory_order_relaxed);
     return;

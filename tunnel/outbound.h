@@ -13,7 +13,6 @@
 #include "base/time.h"
 #include "tunnel/cipher.h"
 #include "tunnel/forwarding.h"
-#include "tunnel/packet/offload_header.h"
 
 namespace floe::tunnel {
 
@@ -37,21 +36,15 @@ class OutboundSink {
 /// For one thread.
 class Outbound {
  public:
-  static constexpr std::size_t kMaxRead = kOffloadHeaderSize + 65'535;  // bytes
   static constexpr std::size_t kMaxDatagrams = 64;
   static constexpr std::size_t kMaxBytes = 65'000;
 
   /// All of them outlive it.
   Outbound(const Cipher& cipher, Forwarding& forwarding, OutboundSink& sink);
 
-  /// Where to read the next packet to, behind its OffloadHeader: kMaxRead bytes.
-  [[nodiscard]] MutableBytes read_buffer() {
-    return MutableBytes(read_).subspan(kCipherHeadroom, kMaxRead);
-  }
-
-  /// Header and packet are in read_buffer(), of `size` bytes together. Datagrams may wait for
-  /// others of the same way.
-  void HandleRead(TimePoint now, std::size_t size);
+  /// An OffloadHeader and a packet, with the room around them that ciphers and padding need
+  /// (ReadQueue has it). They are changed. Datagrams may wait for others of the same way.
+  void HandleRead(TimePoint now, MutableBytes read);
 
   /// Sends what waits.
   void Flush();
@@ -70,10 +63,9 @@ class Outbound {
   const Cipher& cipher_;
   Forwarding& forwarding_;
   OutboundSink& sink_;
-  std::vector<std::uint8_t> read_;  // What ciphers need in front and behind, and a read between.
-  std::vector<std::uint8_t> out_;   // Likewise: datagrams end to end, all alike ...
-  std::size_t used_ = 0;            // bytes
-  std::size_t size_ = 0;            // ... and of so many bytes, but for the last.
+  std::vector<std::uint8_t> out_;  // With what ciphers need around: datagrams end to end, alike ...
+  std::size_t used_ = 0;           // bytes
+  std::size_t size_ = 0;           // ... and of so many bytes, but for the last.
   std::size_t count_ = 0;
   UdpWay way_;
   std::uint8_t tos_ = 0;

@@ -25,6 +25,7 @@ void Append(const Counters& counters, const std::array<Field<Counters>, N>& fiel
 
 using T = tunnel::Counters;
 using E = engine::EngineCounters;
+using P = PathCounters;
 
 constexpr auto kTunnel = std::to_array<Field<T>>({
     {"malformed", &T::malformed},
@@ -56,13 +57,21 @@ constexpr auto kEngine = std::to_array<Field<E>>({
     {"unwanted_direct", &E::unwanted_direct},
 });
 
+constexpr auto kPath = std::to_array<Field<P>>({
+    {"malformed_read", &P::malformed_read},
+    {"full_read_queue", &P::full_read_queue},
+    {"full_hand_over", &P::full_hand_over},
+});
+
 }  // namespace
 
 std::vector<control::DropStatus> ReportDrops(const tunnel::Counters& tunnel,
-                                             const engine::EngineCounters& engine) {
+                                             const engine::EngineCounters& engine,
+                                             const PathCounters& path) {
   std::vector<control::DropStatus> drops;
   Append(tunnel, kTunnel, drops);
   Append(engine, kEngine, drops);
+  Append(path, kPath, drops);
   return drops;
 }
 

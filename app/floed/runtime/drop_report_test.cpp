@@ -11,14 +11,16 @@ TEST(DropReportTest, NamesWhatWasCounted) {
   tunnel.unroutable_packet = 1;
   engine::EngineCounters engine;
   engine.no_path = 7;
+  PathCounters path;
+  path.full_read_queue = 2;
 
   const std::vector<control::DropStatus> expected = {
-      {"replayed_transport", 3}, {"unroutable_packet", 1}, {"no_path", 7}};
-  EXPECT_EQ(ReportDrops(tunnel, engine), expected);
+      {"replayed_transport", 3}, {"unroutable_packet", 1}, {"no_path", 7}, {"full_read_queue", 2}};
+  EXPECT_EQ(ReportDrops(tunnel, engine, path), expected);
 }
 
 TEST(DropReportTest, IsEmptyWhereNothingWasDropped) {
-  EXPECT_TRUE(ReportDrops({}, {}).empty());
+  EXPECT_TRUE(ReportDrops({}, {}, {}).empty());
 }
 
 }  // namespace

@@ -11,8 +11,8 @@
 namespace floe::daemon {
 namespace {
 
-// Short, for a packet may be 64 KiB: what waits in the kernel makes everybody else wait.
-constexpr std::uint32_t kQueueLength = 128;  // packets
+// Holds a burst until it is read, which is soon: large packets wait elsewhere (ReadQueue).
+constexpr std::uint32_t kQueueLength = 500;  // packets
 
 Result<void> Configure(tun::Netlink& netlink, const tun::LinuxDevice& device,
                        const config::Config& config) {

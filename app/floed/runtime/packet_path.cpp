@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "tunnel/inbound.h"
 #include "tunnel/outbound.h"
+#include "tunnel/read_queue.h"
 
 namespace floe::daemon {
 namespace {
@@ -76,26 +77,27 @@ class PacketPath::FromDevice final : public tunnel::OutboundSink {
       : owner_(owner), parts_(parts), outbound_(parts.cipher, parts.forwarding, *this) {
     static_assert(tunnel::Outbound::kMaxDatagrams <= uv::UdpSocket::kMaxSegments);
     static_assert(tunnel::Outbound::kMaxBytes <= uv::UdpSocket::kMaxTogether);
-    static_assert(tunnel::Outbound::kMaxRead >= tun::Device::kMaxRead);
+    static_assert(tunnel::ReadQueue::kMaxRead >= tun::Device::kMaxRead);
   }
 
   [[nodiscard]] int fd() const { return parts_.device.poll_fd(); }
 
   [[nodiscard]] std::uint64_t malformed() const { return outbound_.malformed(); }
 
-  /// Reads what is there. False if the device is gone.
+  [[nodiscard]] std::uint64_t dropped() const { return queue_.dropped(); }
+
+  /// Reads what is there, again between any two large packets. False if the device is gone.
   bool Work() {
-    now_ = uv::Loop::Now();
-    for (int i = 0; i < kMaxReads; ++i) {
-      const auto size = parts_.device.Read(outbound_.read_buffer());
-      if (!size) {
-        owner_.hand_over_.Push(size.error());
+    for (int i = 0;; ++i) {
+      now_ = uv::Loop::Now();
+      if (i < kMaxReads && !Read()) {
         return false;
       }
-      if (!*size) {
+      const auto next = queue_.Next();
+      if (!next) {
         break;
       }
-      outbound_.HandleRead(now_, **size);
+      outbound_.HandleRead(now_, *next);
     }
     outbound_.Flush();
     return true;
@@ -119,8 +121,26 @@ class PacketPath::FromDevice final : public tunnel::OutboundSink {
   void NoteActivity() override { owner_.NoteActivity(); }
 
  private:
+  bool Read() {
+    for (int i = 0; i < kMaxReads; ++i) {
+      const auto size = parts_.device.Read(queue_.buffer());
+      if (!size) {
+        owner_.hand_over_.Push(size.error());
+        return false;
+      }
+      if (!*size) {
+        break;
+      }
+      if (const auto read = queue_.Add(**size)) {
+        outbound_.HandleRead(now_, *read);
+      }
+    }
+    return true;
+  }
+
   PacketPath& owner_;
   Parts parts_;
+  tunnel::ReadQueue queue_;
   tunnel::Outbound outbound_;
   TimePoint now_;
   TimePoint next_complaint_;
@@ -259,8 +279,10 @@ Result<void> PacketPath::StartPolls() {
   return result;
 }
 
-std::uint64_t PacketPath::malformed() const {
-  return from_device_->malformed();
+PathCounters PacketPath::counters() const {
+  return {.malformed_read = from_device_->malformed(),
+          .full_read_queue = from_device_->dropped(),
+          .full_hand_over = hand_over_.dropped()};
 }
 
 void PacketPath::NoteActivity() {

@@ -25,6 +25,13 @@
 
 namespace floe::daemon {
 
+/// What was dropped on the way.
+struct PathCounters {
+  std::uint64_t malformed_read = 0;   // The kernel contradicted itself.
+  std::uint64_t full_read_queue = 0;  // Read faster than sealed (tunnel/read_queue.h).
+  std::uint64_t full_hand_over = 0;   // The loop had too much to do.
+};
+
 class PacketPath {
  public:
   /// On the loop's thread.
@@ -57,11 +64,7 @@ class PacketPath {
   PacketPath(const PacketPath&) = delete;
   PacketPath& operator=(const PacketPath&) = delete;
 
-  /// Packets that the kernel gave us and that contradict themselves.
-  [[nodiscard]] std::uint64_t malformed() const;
-
-  /// What was dropped because the loop had too much to do.
-  [[nodiscard]] std::uint64_t overflow() const { return hand_over_.dropped(); }
+  [[nodiscard]] PathCounters counters() const;
 
  private:
   class FromDevice;

@@ -557,6 +557,7 @@ ReportContext Runtime::Context() const {
                                       .joinable = inner_->joinable(),
                                       .udp_check = underlay_->offload_report(),
                                       .udp = underlay_->offloads()}),
+          .path = packet_path_ ? packet_path_->counters() : PathCounters{},
           .key_log = key_log_ ? key_log_->path() : ""};
 }
 

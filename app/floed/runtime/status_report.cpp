@@ -163,7 +163,7 @@ control::Status MakeStatus(const engine::Engine& engine, const ReportContext& co
                  .since = context.clock.At(context.started)};
   status.tunnel = {.cipher = std::string(engine.config().cipher->name()),
                    .offloads = context.offloads,
-                   .drops = ReportDrops(engine.tunnel_counters(), engine.counters())};
+                   .drops = ReportDrops(engine.tunnel_counters(), engine.counters(), context.path)};
   for (const config::InterfaceAddress& address : context.config.node.addresses) {
     status.node.addresses.push_back(address.ip);
   }

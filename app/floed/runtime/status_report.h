@@ -10,6 +10,7 @@
 #include "app/control/status.h"
 #include "app/control/wall_time.h"
 #include "app/floed/engine/engine.h"
+#include "app/floed/runtime/packet_path.h"
 #include "base/time.h"
 
 namespace floe::daemon {
@@ -31,6 +32,7 @@ struct ReportContext {
   TimePoint started;
   std::uint16_t listen_port = 0;
   std::vector<control::OffloadStatus> offloads;
+  PathCounters path;
   std::string key_log;  // The file that keys are written to. Empty: none.
 };
 
