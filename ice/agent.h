@@ -27,6 +27,7 @@
 #include "ice/checklist.h"
 #include "ice/pacer.h"
 #include "ice/path_choice.h"
+#include "ice/stun/builder.h"
 #include "ice/stun/message.h"
 
 namespace floe::ice {
@@ -125,7 +126,12 @@ struct Nominated {
   Path path;
 };
 
-using Event = std::variant<StateChanged, PathChanged, Nominated>;
+/// A probe of ProbeSize() has arrived: the path in use takes datagrams of this size.
+struct SizeAnswered {
+  std::size_t size = 0;  // As it was asked for.
+};
+
+using Event = std::variant<StateChanged, PathChanged, Nominated, SizeAnswered>;
 
 enum class AgentError : std::uint8_t {
   kBadCandidate,    // An address nobody may be asked to send to, or one too many.
@@ -196,6 +202,10 @@ class Agent {
 
   void HandleTimeout(TimePoint now);
 
+  /// Sends a check of this many bytes, or of the least there can be, on the pair in use, which must
+  /// arrive whole or not at all. What becomes of it says nothing of the pair. Nothing without one.
+  void ProbeSize(TimePoint now, std::size_t size);
+
   /// Authenticated data went out on the path in use, or came in by this one. Data in spares a path
   /// some suspicion; it does not prove the way out, which only an answered probe does.
   void NoteDataSent(TimePoint now) { last_data_sent_ = now; }
@@ -259,6 +269,12 @@ class Agent {
 
   enum class Repeat : std::uint8_t { kSame, kAnother };
 
+  struct SizeProbe {
+    stun::TransactionId id;
+    PairId pair;
+    std::size_t size;
+  };
+
   [[nodiscard]] bool is_strict() const { return config_.pace == Pace::kStandard; }
 
   // agent.cpp
@@ -316,8 +332,14 @@ class Agent {
   void RespondError(const SocketAddress& local, const SocketAddress& remote,
                     const stun::MessageView& request, int code);
 
+  // agent_sizes.cpp
+  bool HandleSizeResponse(const SocketAddress& local, const SocketAddress& remote,
+                          const stun::MessageView& message);
+
   // agent_responses.cpp
   void SendRequest(TimePoint now, Pair& pair, Repeat repeat = Repeat::kAnother);
+  [[nodiscard]] stun::TransactionId MakeTransactionId();
+  [[nodiscard]] stun::Builder BeginRequest(const Pair& pair, const stun::TransactionId& id) const;
   void RepeatRequest(TimePoint now, Pair& pair);
   void Send(TimePoint now, const Pair& pair, std::vector<std::uint8_t> message);
   bool HandleResponse(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
@@ -347,6 +369,7 @@ class Agent {
   bool local_ended_ = false;             // End of candidates.
   bool remote_ended_ = false;
   std::vector<Request> requests_;    // Oldest first.
+  std::vector<SizeProbe> sizes_;     // Likewise, and few.
   std::optional<PairId> selected_;   // Carries the data.
   std::optional<PairId> nominated_;  // What the controlling side chose, once both know.
   std::uint32_t nomination_ = 0;     // The last value of NOMINATION sent or followed.

@@ -28,13 +28,6 @@ constexpr std::array kKnownAttributes{AttributeType::kUsername,
                                       AttributeType::kPriority,
                                       AttributeType::kUseCandidate};
 
-stun::TransactionId MakeTransactionId(std::uint32_t tag, RandomSource& random) {
-  stun::TransactionId id{};
-  random.Fill(id);
-  StoreBe(id, 0, tag);
-  return id;
-}
-
 /// RFC 8445 section 7.1.1: the priority a peer-reflexive candidate from here would have.
 std::uint32_t ReflexivePriority(const Candidate& local) {
   const std::uint32_t type =
@@ -49,17 +42,31 @@ void UpdateRtt(Pair& pair, Duration sample) {
 
 }  // namespace
 
-void Agent::SendRequest(TimePoint now, Pair& pair, Repeat repeat) {
-  if (!remote_) {
-    return;
-  }
-  const stun::TransactionId id = MakeTransactionId(tag_, random_);
+/// By its first bytes the owner tells whose answer has come.
+stun::TransactionId Agent::MakeTransactionId() {
+  stun::TransactionId id{};
+  random_.Fill(id);
+  StoreBe(id, 0, tag_);
+  return id;
+}
+
+/// What every check has. There must be credentials of the peer.
+stun::Builder Agent::BeginRequest(const Pair& pair, const stun::TransactionId& id) const {
   stun::Builder builder(stun::Class::kRequest, stun::Method::kBinding, id);
   builder.AddText(AttributeType::kUsername, remote_->ufrag + ':' + config_.local.ufrag)
       .AddU32(AttributeType::kPriority, ReflexivePriority(*pair.local))
       .AddU64(role_ == Role::kControlling ? AttributeType::kIceControlling
                                           : AttributeType::kIceControlled,
               tie_breaker_);
+  return builder;
+}
+
+void Agent::SendRequest(TimePoint now, Pair& pair, Repeat repeat) {
+  if (!remote_) {
+    return;
+  }
+  const stun::TransactionId id = MakeTransactionId();
+  stun::Builder builder = BeginRequest(pair, id);
   const bool nominating = role_ == Role::kControlling && pair.nominating;
   if (nominating) {
     builder.AddFlag(AttributeType::kUseCandidate);
@@ -108,8 +115,9 @@ bool Agent::HandleResponse(TimePoint now, const SocketAddress& local, const Sock
                            const stun::MessageView& message) {
   const auto found = std::ranges::find(requests_, message.transaction_id(), &Request::id);
   if (found == requests_.end()) {
-    ++counters_.unexpected;
-    return false;
+    const bool ours = HandleSizeResponse(local, remote, message);
+    counters_.unexpected += ours ? 0 : 1;
+    return ours;
   }
   if (!remote_ || !stun::VerifyIntegrity(message, AsBytes(remote_->password))) {
     ++counters_.unauthenticated;

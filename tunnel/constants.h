@@ -49,6 +49,10 @@ inline constexpr std::size_t kMaxQueuedPackets = 128;
 /// As in the Linux implementation.
 inline constexpr std::size_t kMaxPeers = 65'536;
 
+/// What the path to a peer is taken to carry of an inner packet until it is known better, in bytes:
+/// with all that goes around it, 1500 over IPv6 and a relay.
+inline constexpr std::size_t kDefaultRoom = 1408;
+
 /// Handshakes go before data where a network knows DSCP: AF41, as in the Linux implementation.
 inline constexpr std::uint8_t kHandshakeTos = 0x88;
 

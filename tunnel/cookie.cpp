@@ -72,35 +72,35 @@ Cookie CookieChecker::CookieOf(TimePoint now, const SocketAddress& source) {
 void CookieKeeper::WriteMac2(TimePoint now, MutableBytes message) {
   Sent sent{.sender = LoadLe<std::uint32_t>(message, initiation::kSender)};
   std::ranges::copy(Mac1Of(message), sent.mac1.begin());
-  sent_.at(oldest_) = sent;
-  oldest_ = (oldest_ + 1) % sent_.size();
+  if (sent_.size() == kMaxSent) {
+    sent_.erase(sent_.begin());
+  }
+  sent_.push_back(sent);
   if (received_ && now - *received_ < kCookieLifetime) {
     std::ranges::copy(ComputeMac2(cookie_, message), message.last(kMacSize).begin());
   }
 }
 
 bool CookieKeeper::HandleReply(TimePoint now, const PublicKey& peer, const CookieReplyView& reply) {
-  const auto sent = std::ranges::find_if(sent_, [&](const std::optional<Sent>& message) {
-    return message && message->sender == reply.receiver();
-  });
+  const auto sent = std::ranges::find(sent_, reply.receiver(), &Sent::sender);
   if (sent == sent_.end()) {
     return false;
   }
   Cookie cookie;
   const Bytes sealed = reply.encrypted_cookie();
   if (crypto_aead_xchacha20poly1305_ietf_decrypt(
-          cookie.data(), nullptr, nullptr, sealed.data(), sealed.size(), (*sent)->mac1.data(),
+          cookie.data(), nullptr, nullptr, sealed.data(), sealed.size(), sent->mac1.data(),
           kMacSize, reply.nonce().data(), CookieKeyOf(peer).data()) != 0) {
     return false;
   }
-  sent->reset();  // One reply for each message: a replay would keep an old cookie alive.
+  sent_.erase(sent);  // One reply for each message: a replay would keep an old cookie alive.
   cookie_ = std::move(cookie);
   received_ = now;
   return true;
 }
 
 void CookieKeeper::Wipe() {
-  sent_.fill(std::nullopt);
+  sent_.clear();
   cookie_.Wipe();
   received_.reset();
 }

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/key.h"
@@ -58,6 +59,9 @@ class CookieKeeper {
   [[nodiscard]] bool HandleReply(TimePoint now, const PublicKey& peer,
                                  const CookieReplyView& reply);
 
+  /// A handshake is complete, so no reply is waited for.
+  void ForgetSent() { sent_ = {}; }
+
   void Wipe();
 
  private:
@@ -66,9 +70,9 @@ class CookieKeeper {
     Mac mac1{};
   };
 
-  // Each initiation in flight, and a response.
-  std::array<std::optional<Sent>, kMaxInitiationsInFlight + 1> sent_;
-  std::size_t oldest_ = 0;
+  static constexpr std::size_t kMaxSent = kMaxInitiationsInFlight + 1;  // And a response.
+
+  std::vector<Sent> sent_;  // The latest, oldest first.
   Cookie cookie_;
   std::optional<TimePoint> received_;  // Set: there is a cookie.
 };

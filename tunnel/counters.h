@@ -31,6 +31,14 @@ struct Counters {
   std::uint64_t unroutable_packet = 0;     // The destination is no peer's.
   std::uint64_t queue_overflow = 0;        // Pushed out while waiting for a session.
   std::uint64_t undeliverable_packet = 0;  // Still waiting when the handshake was given up.
+  std::uint64_t too_big_told = 0;          // Larger than the room; the sender was told by ICMP.
+  std::uint64_t too_big_untold = 0;        // Likewise, and was not: not allowed, or too often.
+};
+
+/// What was done to packets that went on, because of the room of a path.
+struct RoomCounters {
+  std::uint64_t fragmented = 0;   // Cut into fragments.
+  std::uint64_t clamped_mss = 0;  // Told the end of a TCP connection a smaller segment size.
 };
 
 }  // namespace floe::tunnel

@@ -4,6 +4,8 @@
 #include <mutex>
 #include <utility>
 
+#include "tunnel/packet/mss_clamp.h"
+
 namespace floe::tunnel {
 namespace {
 
@@ -83,10 +85,16 @@ void Forwarding::SetWay(Slot slot, const std::optional<UdpWay>& way, TimePoint u
 }
 
 void Forwarding::SetRoom(Slot slot, std::size_t room) {
-  if (Lane* const lane = At(slot)) {
+  Lane* const lane = At(slot);
+  if (lane != nullptr && lane->room_ != room) {
     const std::unique_lock lock(lock_);
     lane->room_ = room;
   }
+}
+
+void Forwarding::SetOwnAddresses(std::vector<IpAddress> addresses) {
+  const std::unique_lock lock(lock_);
+  own_addresses_ = std::move(addresses);
 }
 
 void Forwarding::SetWantsEchoReplies(Slot slot, bool wants) {
@@ -136,6 +144,12 @@ Lane* Forwarding::FindByDestination(const IpAddress& ip) const {
 Lane* Forwarding::FindByIndex(std::uint32_t index) const {
   const auto found = by_index_.find(index);
   return found == by_index_.end() ? nullptr : found->second;
+}
+
+void Forwarding::ClampForwarded(MutableBytes packet, const IpAddress& end, std::size_t room) {
+  if (std::ranges::find(own_addresses_, end) == own_addresses_.end() && ClampMss(packet, room)) {
+    clamped_mss_.fetch_add(1, kRelaxed);
+  }
 }
 
 bool Forwarding::NoteSent(TimePoint now, Lane& lane, std::size_t bytes) {

@@ -10,17 +10,18 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/rw_lock.h"
 #include "base/socket_address.h"
 #include "base/time.h"
 #include "tunnel/allowed_ips.h"
+#include "tunnel/constants.h"
 #include "tunnel/counters.h"
 #include "tunnel/session.h"
 #include "tunnel/types.h"
@@ -85,7 +86,7 @@ class Lane {
   std::shared_ptr<Session> session_;
   std::optional<UdpWay> way_;
   TimePoint way_until_ = TimePoint::max();
-  std::size_t room_ = std::numeric_limits<std::size_t>::max();
+  std::size_t room_ = kDefaultRoom;
   bool wants_echo_replies_ = false;
 
   // Without the lock.
@@ -120,6 +121,8 @@ class Forwarding {
   /// The way may be used before `until`.
   void SetWay(Slot slot, const std::optional<UdpWay>& way, TimePoint until);
   void SetRoom(Slot slot, std::size_t room);
+  /// Of this machine, inside the tunnel.
+  void SetOwnAddresses(std::vector<IpAddress> addresses);
   void SetWantsEchoReplies(Slot slot, bool wants);
 
   [[nodiscard]] const AllowedIps& allowed_ips() const { return allowed_ips_; }
@@ -143,6 +146,12 @@ class Forwarding {
   [[nodiscard]] bool MayComeFrom(const IpAddress& source, const Lane& lane) const {
     return allowed_ips_.Find(source) == lane.slot();
   }
+
+  /// Lowers what a SYN asks for to what fits in the room, unless it is of a connection of this
+  /// machine: `end` is the end on our side. For the thread of Tunnel as well, without the lock.
+  void ClampForwarded(MutableBytes packet, const IpAddress& end, std::size_t room);
+
+  [[nodiscard]] std::uint64_t clamped_mss() const { return clamped_mss_.load(); }
 
   // True if somebody should ask TakeActive(), and nobody has been told to.
 
@@ -176,11 +185,13 @@ class Forwarding {
   AllowedIps allowed_ips_;
   std::vector<std::unique_ptr<Lane>> lanes_;  // By slot. Null: free.
   std::unordered_map<std::uint32_t, Lane*> by_index_;
+  std::vector<IpAddress> own_addresses_;
 
   std::mutex active_lock_;
   std::vector<Slot> active_;  // Under active_lock_. Room for all is there beforehand.
 
   std::array<std::atomic<std::uint64_t>, static_cast<std::size_t>(Drop::kCount)> drops_{};
+  std::atomic<std::uint64_t> clamped_mss_{0};
 };
 
 }  // namespace floe::tunnel

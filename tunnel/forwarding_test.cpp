@@ -125,6 +125,13 @@ class ForwardingTest : public testing::Test {
     return MakeIpv4(TunnelPair::AddressOf(kA), TunnelPair::AddressOf(kB), text);
   }
 
+  [[nodiscard]] static Packet FromAToB(Packet packet) {
+    StoreBe<std::uint32_t>(MutableBytes(packet), kIpv4Source, 0x0A00'0001);
+    StoreBe<std::uint32_t>(MutableBytes(packet), kIpv4Destination, 0x0A00'0002);
+    test::WriteChecksums(packet);
+    return packet;
+  }
+
   TunnelPair pair_;
   Sent sent_;
   Received received_;
@@ -161,10 +168,7 @@ TEST_F(ForwardingTest, OpensWhatATunnelSealed) {
 
 TEST_F(ForwardingTest, CutsALargePacketAndJoinsItAgain) {
   SetWays();
-  Packet packet = test::MakePacket({.payload = 10'000, .tcp_options = 0});
-  StoreBe<std::uint32_t>(MutableBytes(packet), kIpv4Source, 0x0A00'0001);
-  StoreBe<std::uint32_t>(MutableBytes(packet), kIpv4Destination, 0x0A00'0002);
-  test::WriteChecksums(packet);
+  const Packet packet = FromAToB(test::MakePacket({.payload = 10'000, .tcp_options = 0}));
 
   Read(packet, {.segments = OffloadHeader::Segments::kTcp4,
                 .needs_checksum = true,
@@ -228,7 +232,7 @@ TEST_F(ForwardingTest, LeavesToTheTunnelWhatHasNoWay) {
 
 TEST_F(ForwardingTest, LeavesToTheTunnelWhatIsTooLargeForTheWay) {
   SetWays();
-  pair_.a().forwarding().SetRoom(0, 60);
+  pair_.a().SetRoom(kPeer, 60);
 
   Read(PacketFromA(std::string(40, 'x')));
   Read(PacketFromA(std::string(41, 'x')));
@@ -236,6 +240,56 @@ TEST_F(ForwardingTest, LeavesToTheTunnelWhatIsTooLargeForTheWay) {
 
   EXPECT_THAT(sent_.datagrams, SizeIs(1));
   EXPECT_THAT(sent_.handed_over, SizeIs(1));
+}
+
+TEST_F(ForwardingTest, OfWhatTheKernelGivesAsOneTheSegmentsHaveToFit) {
+  SetWays();
+  const OffloadHeader header{.segments = OffloadHeader::Segments::kTcp4,
+                             .needs_checksum = true,
+                             .header_size = 40,
+                             .segment_size = 1200,
+                             .checksum_start = 20,
+                             .checksum_offset = 16};
+  const Packet packet = FromAToB(test::MakePacket({.payload = 2500, .tcp_options = 0}));
+
+  pair_.a().SetRoom(kPeer, 1240);
+  Read(packet, header);
+  EXPECT_THAT(sent_.handed_over, IsEmpty());
+  pair_.a().SetRoom(kPeer, 1239);
+  Read(packet, header);
+  outbound_.Flush();
+
+  EXPECT_THAT(sent_.handed_over, SizeIs(2));
+  EXPECT_THAT(sent_.datagrams, SizeIs(4)) << "the rest of each is small";
+}
+
+/// What a SYN asks for when it arrives, whose packet goes through the room of either end.
+TEST_F(ForwardingTest, ClampsTheSegmentsOfForwardedConnectionsInBothDirections) {
+  SetWays();
+  Packet syn = test::MakePacket({.payload = 0, .tcp_options = 4, .flags = kTcpSyn});
+  StoreBe<std::uint32_t>(syn, syn.size() - 4, 0x0204'05B4);  // 1460
+  syn = FromAToB(std::move(syn));
+
+  pair_.a().SetRoom(kPeer, 1300);
+  Read(syn);
+  pair_.a().SetOwnAddresses({TunnelPair::AddressOf(kA)});
+  Read(syn);
+  pair_.b().SetRoom(kPeer, 1200);
+  SendAll();
+  pair_.b().SetOwnAddresses({TunnelPair::AddressOf(kB)});
+  Read(syn);
+  SendAll();
+
+  ASSERT_THAT(received_.packets, SizeIs(3));
+  const auto mss = [&](std::size_t i) {
+    EXPECT_TRUE(test::HasRightChecksums(received_.packets[i]));
+    return LoadBe<std::uint16_t>(received_.packets[i], syn.size() - 2);
+  };
+  EXPECT_EQ(mss(0), 1160);
+  EXPECT_EQ(mss(1), 1160) << "only where it arrives is it forwarded";
+  EXPECT_EQ(mss(2), 1460) << "a matter of the kernels of both ends";
+  EXPECT_EQ(pair_.a().room_counters().clamped_mss, 1U);
+  EXPECT_EQ(pair_.b().room_counters().clamped_mss, 2U);
 }
 
 TEST_F(ForwardingTest, LeavesToTheTunnelWhatComesAnotherWay) {

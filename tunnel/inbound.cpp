@@ -5,6 +5,7 @@
 
 #include "tunnel/ip_packet.h"
 #include "tunnel/packet/headers.h"
+#include "tunnel/packet/mss_clamp.h"
 
 namespace floe::tunnel {
 namespace {
@@ -171,8 +172,12 @@ void Inbound::Deliver(const Lane& lane, MutableBytes plain, Ecn mark) {
     forwarding_.NoteDrop(Forwarding::Drop::kCongested);
     return;
   }
+  const MutableBytes whole = plain.first(packet->bytes().size());
+  if (IsTcpSyn(whole)) {
+    forwarding_.ClampForwarded(whole, packet->destination(), lane.room());
+  }
   used_ += plain.size();
-  coalescer_.Add(plain.first(packet->bytes().size()));
+  coalescer_.Add(whole);
 }
 
 /// In what is not taken: it is taken once the packet is of use.

@@ -7,6 +7,7 @@
 
 #include "tunnel/ip_packet.h"
 #include "tunnel/packet/ecn.h"
+#include "tunnel/packet/mss_clamp.h"
 #include "tunnel/packet/offload_header.h"
 #include "tunnel/packet/segmenter.h"
 #include "tunnel/transport.h"
@@ -37,7 +38,11 @@ void Outbound::HandleRead(TimePoint now, MutableBytes read) {
       lane = FindLane(*packet);
       way = lane == nullptr ? nullptr : lane->WayAt(now);
       is_first = false;
+      if (way != nullptr && IsTcpSyn(*packet)) {  // A SYN comes alone.
+        forwarding_.ClampForwarded(*packet, IpPacketView::Parse(*packet)->source(), lane->room());
+      }
     }
+    // What is too large is cut by Tunnel, or its sender told.
     if (way == nullptr || packet->size() > lane->room() || !lane->session()->CanSend(now)) {
       sink_.HandOver(*packet);
       continue;

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "tunnel/constants.h"
+#include "tunnel/forwarding.h"
 #include "tunnel/ip_packet.h"
 
 namespace floe::tunnel {
@@ -308,6 +309,7 @@ void Peer::CompleteHandshake(TimePoint now) {
   timers_.SetSessionExpiry(slots_.current()->expires());
   stats_.latest_handshake = now;
   stats_.has_session = true;
+  cookie_.ForgetSent();
   context_.outbox.events.emplace_back(HandshakeCompleted{id_});
 }
 
@@ -361,7 +363,7 @@ void Peer::Deliver(std::vector<std::uint8_t> padded, Ecn mark) {
     ++context_.counters.malformed_inner;
     return;
   }
-  if (context_.allowed_ips.Find(packet->source()) != owner_) {
+  if (context_.forwarding.allowed_ips().Find(packet->source()) != owner_) {
     ++context_.counters.spoofed_inner;
     return;
   }
@@ -369,7 +371,10 @@ void Peer::Deliver(std::vector<std::uint8_t> padded, Ecn mark) {
     ++context_.counters.congested;
     return;
   }
-  padded.resize(packet->bytes().size());
+  const std::size_t size = packet->bytes().size();
+  context_.forwarding.ClampForwarded(MutableBytes(padded).first(size), packet->destination(),
+                                     room_);
+  padded.resize(size);
   context_.outbox.packets.push_back({.peer = id_, .bytes = std::move(padded)});
 }
 

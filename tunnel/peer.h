@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -15,6 +16,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "tunnel/allowed_ips.h"
+#include "tunnel/constants.h"
 #include "tunnel/cookie.h"
 #include "tunnel/counters.h"
 #include "tunnel/forwarding.h"
@@ -33,10 +35,12 @@
 
 namespace floe::tunnel {
 
+class Forwarding;
+
 /// What the peers of a tunnel share. All of it outlives them.
 struct PeerContext {
   const LocalIdentity& local;
-  const AllowedIps& allowed_ips;
+  Forwarding& forwarding;
   RandomSource& random;
   IndexTable& indices;
   Outbox& outbox;
@@ -89,6 +93,13 @@ class Peer {
 
   [[nodiscard]] std::optional<TimePoint> NextTimeout() const { return timers_.NextTimeout(); }
 
+  /// As Tunnel::SetRoom().
+  void SetRoom(std::size_t room) {
+    room_ = static_cast<std::uint16_t>(std::min<std::size_t>(room, UINT16_MAX));
+  }
+
+  [[nodiscard]] std::size_t room() const { return room_; }
+
   [[nodiscard]] PeerId id() const { return id_; }
 
   [[nodiscard]] AllowedIps::Owner owner() const { return owner_; }
@@ -134,6 +145,7 @@ class Peer {
   PeerContext& context_;
 
   SessionSlots::CrossingWinner winner_;
+  std::uint16_t room_ = kDefaultRoom;
   SessionSlots slots_;
   Timers timers_;
   std::vector<PendingInitiation> pending_;  // Oldest first.

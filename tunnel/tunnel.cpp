@@ -1,6 +1,7 @@
 #include "tunnel/tunnel.h"
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <utility>
 
@@ -8,6 +9,10 @@
 #include "tunnel/ip_packet.h"
 #include "tunnel/messages.h"
 #include "tunnel/noise.h"
+#include "tunnel/packet/fragmenter.h"
+#include "tunnel/packet/headers.h"
+#include "tunnel/packet/mss_clamp.h"
+#include "tunnel/packet/too_big.h"
 #include "tunnel/peer.h"
 
 namespace floe::tunnel {
@@ -23,6 +28,11 @@ std::optional<T> PopFront(std::deque<T>& queue) {
   return front;
 }
 
+// RFC 4443 section 2.4 (f) and RFC 1812 section 4.3.2.8: messages to senders have a limit.
+constexpr Duration kTellInterval = std::chrono::milliseconds(10);
+constexpr int kTellBurst = 100;
+constexpr std::size_t kIpv6MinimumMtu = 1280;
+
 }  // namespace
 
 Tunnel::Tunnel(TimePoint now, PrivateKey key, std::chrono::nanoseconds unix_time,
@@ -33,7 +43,7 @@ Tunnel::Tunnel(TimePoint now, PrivateKey key, std::chrono::nanoseconds unix_time
       responses_(limits),
       context_(new PeerContext{
           .local = local_,
-          .allowed_ips = forwarding_.allowed_ips(),
+          .forwarding = forwarding_,
           .random = random,
           .indices = indices_,
           .outbox = outbox_,
@@ -41,7 +51,11 @@ Tunnel::Tunnel(TimePoint now, PrivateKey key, std::chrono::nanoseconds unix_time
           .sealer = Sealer(cipher),
           .start = now,
           .unix_start = unix_time,
-      }) {}
+      }) {
+  std::array<std::uint8_t, sizeof(fragment_id_)> id{};
+  random.Fill(id);
+  fragment_id_ = LoadBe<std::uint32_t>(id, 0);
+}
 
 Tunnel::~Tunnel() = default;
 
@@ -141,8 +155,58 @@ void Tunnel::HandlePacket(TimePoint now, Bytes inner_packet) {
     return;
   }
   Entry& entry = slots_[*slot];
-  entry.peer->HandlePacket(now, packet->bytes());
+  if (packet->bytes().size() > entry.peer->room()) {
+    HandleTooBig(now, *entry.peer, packet->bytes());
+  } else if (IsTcpSyn(packet->bytes())) {
+    std::vector<std::uint8_t> syn(packet->bytes().begin(), packet->bytes().end());
+    forwarding_.ClampForwarded(syn, packet->source(), entry.peer->room());
+    entry.peer->HandlePacket(now, syn);
+  } else {
+    entry.peer->HandlePacket(now, packet->bytes());
+  }
   Update(entry);
+}
+
+// Whoever may cut the packet would cut it here if this were a router; and IPv6, whose links all
+// carry 1280 bytes (RFC 8200 section 5), leaves it to a link that does not.
+void Tunnel::HandleTooBig(TimePoint now, Peer& peer, Bytes packet) {
+  const bool v4 = packet[0] >> 4U == 4;
+  const std::size_t room = v4 ? peer.room() : std::max(peer.room(), kIpv6MinimumMtu);
+  const bool whole = v4 ? (LoadBe<std::uint16_t>(packet, kIpv4Fragment) & kIpv4DontFragment) != 0
+                        : packet.size() > room;
+  const auto fragments = whole ? std::vector<std::vector<std::uint8_t>>{}
+                               : Fragment(packet, peer.room(), fragment_id_++);
+  if (fragments.empty()) {
+    TellTooBig(now, peer, packet, room);
+    return;
+  }
+  ++fragmented_;
+  for (const std::vector<std::uint8_t>& fragment : fragments) {
+    peer.HandlePacket(now, fragment);
+  }
+}
+
+void Tunnel::TellTooBig(TimePoint now, const Peer& peer, Bytes packet, std::size_t room) {
+  const TimePoint from = std::max(told_until_, now);
+  std::vector<std::uint8_t> message = MakeTooBig(packet, room);
+  if (message.empty() || from - now > kTellBurst * kTellInterval) {
+    ++counters_.too_big_untold;
+    return;
+  }
+  told_until_ = from + kTellInterval;
+  ++counters_.too_big_told;
+  outbox_.packets.push_back({.peer = peer.id(), .bytes = std::move(message)});
+}
+
+void Tunnel::SetOwnAddresses(std::vector<IpAddress> addresses) {
+  forwarding_.SetOwnAddresses(std::move(addresses));
+}
+
+void Tunnel::SetRoom(PeerId id, std::size_t room) {
+  if (Entry* const entry = Find(id)) {
+    entry->peer->SetRoom(room);
+    forwarding_.SetRoom(entry->peer->owner(), room);
+  }
 }
 
 std::optional<Accepted> Tunnel::HandleDatagram(TimePoint now, const Way& way, Bytes datagram,

@@ -69,8 +69,18 @@ class Tunnel {
   /// True if it is another than before: then its sessions are forgotten at once.
   bool SetPresharedKey(PeerId id, std::optional<PresharedKey> key);
 
+  /// Our addresses inside the tunnel: the segment sizes of their TCP connections are the kernel's
+  /// matter, those of others are clamped to the room.
+  void SetOwnAddresses(std::vector<IpAddress> addresses);
+
+  /// The largest inner packet that the path to the peer carries, in bytes; at first kDefaultRoom.
+  /// Larger ones are cut where that is allowed, and else their senders told (see HandlePacket).
+  void SetRoom(PeerId id, std::size_t room);
+
   /// A packet from the TUN device. Goes to the peer that has its destination among its allowed IPs;
-  /// waits there for a session if need be.
+  /// waits there for a session if need be. One that is larger than the room of the peer goes in
+  /// fragments if it is of IPv4 without DF, or of IPv6 with at most 1280 bytes; else an ICMP
+  /// message comes out of PollPacket().
   void HandlePacket(TimePoint now, Bytes inner_packet);
 
   /// A datagram from the network, the way it came, and its mark. Says who sent it if it is
@@ -117,6 +127,10 @@ class Tunnel {
   /// Whether initiations need a cookie. Ends with a timeout.
   [[nodiscard]] bool IsFlooded() const { return flooded_until_.has_value(); }
 
+  [[nodiscard]] RoomCounters room_counters() const {
+    return {.fragmented = fragmented_, .clamped_mss = forwarding_.clamped_mss()};
+  }
+
   /// First byte 1 to 4, next three 0. For telling protocols apart on one socket.
   [[nodiscard]] static bool LooksLikeWireGuard(Bytes datagram);
   /// Whether a datagram of ours is an initiation or a response.
@@ -134,6 +148,8 @@ class Tunnel {
   };
 
   [[nodiscard]] Entry* Find(PeerId id);
+  void HandleTooBig(TimePoint now, Peer& peer, Bytes packet);
+  void TellTooBig(TimePoint now, const Peer& peer, Bytes packet, std::size_t room);
   [[nodiscard]] Slot TakeSlot();
   /// After every input of the peer's.
   void Update(Entry& entry);
@@ -157,6 +173,9 @@ class Tunnel {
   IndexTable indices_;
   Outbox outbox_;
   Counters counters_;
+  std::uint64_t fragmented_ = 0;
+  TimePoint told_until_;  // Limits the messages of TellTooBig().
+  std::uint32_t fragment_id_ = 0;
   std::unique_ptr<PeerContext> context_;
 
   std::vector<Entry> slots_;

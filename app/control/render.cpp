@@ -133,6 +133,12 @@ std::string PathDetail(const PathStatus& path, WallTime now) {
   text += fmt::format("  remote: {}\n", Endpoint(path.remote_type, path.remote));
   text += fmt::format("  quality: rtt {}, loss {}, mtu {}\n", Rtt(path.rtt_ms), Loss(path.loss),
                       path.mtu);
+  if (const auto& probing = path.mtu_probing) {
+    const auto plural = [](std::uint64_t count) { return count == 1 ? "" : "s"; };
+    text += fmt::format("  mtu probing: {}, {} probe{}, {} black hole{}\n", probing->state,
+                        probing->probes, plural(probing->probes), probing->black_holes,
+                        plural(probing->black_holes));
+  }
   return text;
 }
 
@@ -158,6 +164,13 @@ std::string PeerDetail(const PeerStatus& peer, WallTime now) {
   return text;
 }
 
+std::string MadeToFit(const TunnelStatus& tunnel) {
+  return tunnel.fragmented == 0 && tunnel.clamped_mss == 0
+             ? ""
+             : fmt::format("  made to fit: {} packets cut, {} SYNs clamped\n", tunnel.fragmented,
+                           tunnel.clamped_mss);
+}
+
 std::string TunnelDetail(const TunnelStatus& tunnel) {
   std::string on;
   std::string off;
@@ -174,7 +187,7 @@ std::string TunnelDetail(const TunnelStatus& tunnel) {
   }
   return (tunnel.cipher.empty() ? "" : fmt::format("  cipher: {}\n", tunnel.cipher)) +
          (on.empty() ? "" : fmt::format("  offloads: {}\n", on)) + off +
-         (dropped.empty() ? "" : fmt::format("  dropped: {}\n", dropped));
+         (dropped.empty() ? "" : fmt::format("  dropped: {}\n", dropped)) + MadeToFit(tunnel);
 }
 
 std::string PeerDetails(const Status& status, WallTime now) {

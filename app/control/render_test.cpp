@@ -41,6 +41,7 @@ TEST(RenderStatusTest, WritesAParagraphForEachPeer) {
   offloads: tso
   offload udp-gro: off, the kernel refuses it
   dropped: 3 replayed_transport, 1 unroutable_packet
+  made to fit: 5 packets cut, 2 SYNs clamped
 
 peer: nas
   public key: AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=
@@ -50,6 +51,7 @@ peer: nas
   local: host 192.0.2.1:41820
   remote: srflx 203.0.113.7:41820
   quality: rtt 12ms, loss 0%, mtu 1420
+  mtu probing: complete, 3 probes, 1 black hole
   latest handshake: 1m1s ago
   transfer: 1.2 GiB received, 88 MiB sent
   time to connect: first path 48ms, direct 48ms

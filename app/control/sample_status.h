@@ -30,7 +30,8 @@ inline PeerStatus DirectPeer() {
                .rtt_ms = 12.1,
                .loss = 0.0,
                .since = kNow - std::chrono::hours(2),
-               .mtu = 1420};
+               .mtu = 1420,
+               .mtu_probing = MtuProbing{.state = "complete", .probes = 3, .black_holes = 1}};
   peer.allowed_ips = {*ParseIpPrefix("192.168.50.0/24"), *ParseIpPrefix("10.71.0.2/32")};
   peer.latest_handshake = kNow - std::chrono::seconds(61);
   peer.rx_bytes = 1'300'000'000;
@@ -90,6 +91,8 @@ inline Status SampleStatus() {
   status.tunnel.cipher = "OpenSSL";
   status.tunnel.offloads = {{"tso", std::nullopt}, {"udp-gro", "the kernel refuses it"}};
   status.tunnel.drops = {{"replayed_transport", 3}, {"unroutable_packet", 1}};
+  status.tunnel.fragmented = 5;
+  status.tunnel.clamped_mss = 2;
   status.rendezvous = {{"wss://rv.example.net", ServerState::kConnected, 21.0}};
   status.peers = {DirectPeer(), RelayedPeer(), OfflinePeer()};
   status.health = {"vps is relayed: both NATs are hard"};

@@ -103,8 +103,20 @@ Json TunnelJson(const TunnelStatus& tunnel) {
   for (const DropStatus& drop : tunnel.drops) {
     drops[drop.reason] = drop.count;
   }
-  return {
-      {"cipher", tunnel.cipher}, {"offloads", std::move(offloads)}, {"drops", std::move(drops)}};
+  return {{"cipher", tunnel.cipher},
+          {"offloads", std::move(offloads)},
+          {"drops", std::move(drops)},
+          {"fragmented", tunnel.fragmented},
+          {"clamped_mss", tunnel.clamped_mss}};
+}
+
+Json MtuProbingJson(const std::optional<MtuProbing>& probing) {
+  if (!probing) {
+    return nullptr;
+  }
+  return {{"state", probing->state},
+          {"probes", probing->probes},
+          {"black_holes", probing->black_holes}};
 }
 
 Json PathJson(const PathStatus& path) {
@@ -117,7 +129,8 @@ Json PathJson(const PathStatus& path) {
           {"rtt_ms", Number(path.rtt_ms)},
           {"loss", Number(path.loss)},
           {"since", Time(path.since)},
-          {"mtu", path.mtu}};
+          {"mtu", path.mtu},
+          {"mtu_probing", MtuProbingJson(path.mtu_probing)}};
 }
 
 Json PeerJson(const PeerStatus& peer) {
@@ -221,6 +234,8 @@ bool ReadNode(const nlohmann::json& object, NodeStatus& node) {
 bool ReadTunnel(const nlohmann::json& object, TunnelStatus& tunnel) {
   JsonFields fields(object);
   tunnel.cipher = fields.MaybeString("cipher").value_or("");
+  tunnel.fragmented = fields.Unsigned("fragmented");
+  tunnel.clamped_mss = fields.Unsigned("clamped_mss");
   const nlohmann::json* const drops = fields.MaybeObject("drops");
   if (drops != nullptr) {
     JsonFields counts(*drops);
@@ -254,6 +269,14 @@ bool ReadRendezvous(const nlohmann::json& object, RendezvousStatus& server) {
   return fields.good();
 }
 
+bool ReadMtuProbing(const nlohmann::json& object, MtuProbing& probing) {
+  JsonFields fields(object);
+  probing.state = fields.String("state");
+  probing.probes = fields.Unsigned("probes");
+  probing.black_holes = fields.Unsigned("black_holes");
+  return fields.good();
+}
+
 bool ReadPath(const nlohmann::json& object, PathStatus& path) {
   JsonFields fields(object);
   ReadWord(fields, "kind", kPathWords, path.kind);
@@ -266,6 +289,11 @@ bool ReadPath(const nlohmann::json& object, PathStatus& path) {
   path.loss = fields.MaybeNumber("loss");
   ReadMaybe(fields, "since", ParseRfc3339, path.since);
   path.mtu = static_cast<std::uint32_t>(fields.Unsigned("mtu", UINT32_MAX));
+  if (const auto* probing = fields.MaybeObject("mtu_probing")) {
+    if (!ReadMtuProbing(*probing, path.mtu_probing.emplace())) {
+      return false;
+    }
+  }
   return fields.good();
 }
 

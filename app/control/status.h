@@ -83,6 +83,15 @@ struct RendezvousStatus {
   bool operator==(const RendezvousStatus&) const = default;
 };
 
+/// How `mtu` is found out, on paths where it can be.
+struct MtuProbing {
+  std::string state;              // "confirming", "searching" or "complete"
+  std::uint64_t probes = 0;       // Sent.
+  std::uint64_t black_holes = 0;  // How often the size in use was found not to pass.
+
+  bool operator==(const MtuProbing&) const = default;
+};
+
 /// The path in use. Without one `kind` is kNone and the rest means nothing.
 struct PathStatus {
   PathKind kind = PathKind::kNone;
@@ -95,6 +104,7 @@ struct PathStatus {
   std::optional<double> loss;  // 0 to 1, of recent probes.
   std::optional<WallTime> since;
   std::uint32_t mtu = 0;  // bytes inside the tunnel
+  std::optional<MtuProbing> mtu_probing;
 
   bool operator==(const PathStatus&) const = default;
 };
@@ -138,6 +148,9 @@ struct TunnelStatus {
   std::string cipher;  // Whose make: "OpenSSL".
   std::vector<OffloadStatus> offloads;
   std::vector<DropStatus> drops;
+  // Inner packets that a path had no room for, or would not have had.
+  std::uint64_t fragmented = 0;   // Cut, and sent on.
+  std::uint64_t clamped_mss = 0;  // SYNs of TCP that were made to ask for smaller segments.
 
   bool operator==(const TunnelStatus&) const = default;
 };

@@ -49,6 +49,9 @@ class Builder {
   Builder& AddIntegritySha256(Bytes key);
   Builder& AddFingerprint();
 
+  /// Of what there is so far, in bytes.
+  [[nodiscard]] std::size_t size() const { return message_.size(); }
+
   /// The finished message. The builder is empty afterwards.
   [[nodiscard]] std::vector<std::uint8_t> Take();
 

@@ -69,6 +69,9 @@ enum class AttributeType : std::uint16_t {
   kOtherAddress = 0x802C,
   kMobilityTicket = 0x8030,
   kDraftAdditionalAddressFamily = 0x8032,  // draft-ietf-tram-turnbis had it there; coturn still has
+  // Ours, and unassigned: bytes that make a check as large as what a path is to be tried with. Of
+  // those that need not be understood, so that any agent answers; PADDING (RFC 5780) must be.
+  kSizeProbe = 0xC0F1,
   kNomination = 0xC001,  // draft-thatcher-ice-renomination; unassigned, but what others send
 };
 

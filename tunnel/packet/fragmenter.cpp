@@ -14,6 +14,7 @@ constexpr std::uint16_t kIpv4OffsetMask = 0x1FFF;
 constexpr std::uint16_t kIpv6MoreFragments = 0x0001;
 constexpr std::size_t kFragmentOffset = 2;  // in the Fragment header of IPv6
 constexpr std::size_t kFragmentId = 4;
+constexpr std::size_t kMaxWhole = 65'535;  // bytes of payload, as offsets and lengths can say
 
 using Fragments = std::vector<std::vector<std::uint8_t>>;
 
@@ -72,6 +73,9 @@ Fragments FragmentIpv4(Bytes packet, std::size_t room, std::uint32_t id) {
   std::vector<std::uint8_t> header(packet.begin(),
                                    packet.begin() + static_cast<std::ptrdiff_t>(header_size));
   Bytes payload = packet.subspan(header_size);
+  if (offset * kUnit + payload.size() > kMaxWhole) {
+    return {};
+  }
   Fragments fragments;
   while (!payload.empty()) {
     if (room < header.size() + kUnit) {
@@ -115,6 +119,9 @@ Fragments FragmentIpv6(Bytes packet, std::size_t room, std::uint32_t id) {
 
   Bytes payload = packet.subspan(walk->unfragmentable + (again ? kFragmentHeaderSize : 0));
   std::size_t offset = field / kUnit * kUnit;  // The field counts units above three flags: bytes.
+  if (offset + payload.size() > kMaxWhole) {
+    return {};
+  }
   Fragments fragments;
   while (!payload.empty()) {
     const std::size_t before = payload.size();

@@ -16,7 +16,7 @@ namespace floe::tunnel {
 /// In order, none larger than `room`. What is a fragment already is cut further. `id` is for
 /// packets that have no identification of their own; two of them to one host should not have the
 /// same within a minute. Empty if a header is not whole, or `room` is too small for one with eight
-/// bytes of payload.
+/// bytes of payload, or the packet is a fragment of what is larger than a packet can be.
 [[nodiscard]] std::vector<std::vector<std::uint8_t>> Fragment(Bytes packet, std::size_t room,
                                                               std::uint32_t id);
 

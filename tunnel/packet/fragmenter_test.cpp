@@ -179,6 +179,15 @@ TEST(FragmenterTest, NothingFitsARoomWithoutEightBytesOfPayload) {
   EXPECT_TRUE(Fragment(MakePacket({.v4 = false}), 55, 7).empty());
 }
 
+TEST(FragmenterTest, RefusesFragmentsOfWhatIsLargerThanAPacketCanBe) {
+  Packet v4 = MakePacket({.tcp = false});
+  StoreBe<std::uint16_t>(v4, kIpv4Fragment, 0x1FFF);
+  EXPECT_TRUE(Fragment(v4, 600, 7).empty());
+  Packet v6 = WithExtensions(MakePacket({.v4 = false}), {ExtensionHeader(kProtocolFragment, 8)});
+  StoreBe<std::uint16_t>(v6, kIpv6HeaderSize + 2, 0xFFF8);
+  EXPECT_TRUE(Fragment(v6, 600, 7).empty());
+}
+
 TEST(FragmenterTest, SurvivesEveryTruncation) {
   const Packet packet = WithExtensions(
       MakePacket({.v4 = false, .payload = 30}),

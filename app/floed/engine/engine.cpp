@@ -42,6 +42,7 @@ Engine::Engine(TimePoint now, std::chrono::nanoseconds unix_time, EngineConfig c
     tunnel_.forwarding().Enable();
   }
   SetHidden({});
+  tunnel_.SetOwnAddresses(config_.addresses);
   for (const signaling::Url& url : std::exchange(config_.rendezvous, {})) {
     GuessServers(url);
   }

@@ -59,6 +59,7 @@ struct EngineConfig {
   // Those there are at the start; the engine takes them out of here.
   std::vector<signaling::Url> rendezvous;
   std::vector<PeerConfig> peers;
+  std::uint16_t mtu = 1408;                                   // Of the TUN device, in bytes.
   const tunnel::Cipher* cipher = &tunnel::ReferenceCipher();  // Outlives the engine.
   bool packet_path = false;                                   // Somebody uses forwarding().
   tunnel::KeyLog* key_log = nullptr;                          // So does this, if there is one.
@@ -184,7 +185,10 @@ class Engine {
   void RemoveRendezvous(TimePoint now, StreamId id);
 
   /// Ours inside the tunnel.
-  void SetAddresses(std::vector<IpAddress> addresses) { config_.addresses = std::move(addresses); }
+  void SetAddresses(std::vector<IpAddress> addresses) {
+    tunnel_.SetOwnAddresses(addresses);
+    config_.addresses = std::move(addresses);
+  }
 
   /// Addresses to gather from, with the port of our socket, preferred ones first.
   void SetLocalAddresses(TimePoint now, const std::vector<SocketAddress>& addresses);
@@ -287,6 +291,9 @@ class Engine {
 
   [[nodiscard]] bool IsUp(PeerId peer) const { return peers_[peer]->up; }
 
+  /// The largest inner packet that goes to the peer in one piece, in bytes.
+  [[nodiscard]] std::size_t room(PeerId peer) const { return peers_[peer]->room; }
+
   [[nodiscard]] bool IsWanted(PeerId peer) const { return peers_[peer]->wanted; }
 
   [[nodiscard]] tunnel::PeerStats Stats(PeerId peer) const { return tunnel_.Stats(peer); }
@@ -309,13 +316,16 @@ class Engine {
 
   [[nodiscard]] const tunnel::Counters& tunnel_counters() const { return tunnel_.counters(); }
 
+  [[nodiscard]] tunnel::RoomCounters room_counters() const { return tunnel_.room_counters(); }
+
  private:
   struct Peer {
     PeerConfig config;  // Without the preshared key, which is the tunnel's.
     std::unique_ptr<Link> link;
     std::unique_ptr<StaticEndpoint> endpoint;  // Of a static peer, and of it alone.
     bool wanted = false;
-    bool up = false;  // A handshake has completed since there is a path.
+    bool up = false;         // A handshake has completed since there is a path.
+    std::uint16_t room = 0;  // As the tunnel knows it.
     std::uint64_t agents_version = 0;
     std::vector<std::string> ufrags;
     std::vector<std::uint32_t> tags;
@@ -355,6 +365,7 @@ class Engine {
   void SendKeptAnswer(TimePoint now, Peer& peer);
   void IndexAgents(PeerId id);
   void UpdateDeadline(PeerId id);
+  void UpdateRoom(PeerId id);
   void ApplyServers(TimePoint now);
 
   /// Tells the link whose checks go from `local` to `remote` that they do not arrive.

@@ -135,7 +135,8 @@ bool Engine::DrainLink(TimePoint now, PeerId id) {
       senders_.clear();  // They are hints, and come back with the next checks.
     }
     senders_[HashOf(transmit->local, transmit->remote)] = id;
-    gatherer_.Send(now, transmit->local, transmit->remote, std::move(transmit->payload));
+    gatherer_.Send(now, transmit->local, transmit->remote, std::move(transmit->payload),
+                   transmit->handling);
     any = true;
   }
   while (const auto message = peer.link->PollMessage()) {
@@ -159,6 +160,7 @@ bool Engine::DrainLink(TimePoint now, PeerId id) {
   if (peer.agents_version != peer.link->agents_version()) {
     IndexAgents(id);
   }
+  UpdateRoom(id);
   UpdateWay(now, id);
   UpdateDeadline(id);
   return any;
@@ -282,6 +284,18 @@ void Engine::IndexAgents(PeerId id) {
     by_tag_[tag] = id;
   }
   peer.agents_version = peer.link->agents_version();
+}
+
+/// Of a plain WireGuard device nothing can be found out, so packets are as large as it lets them be
+/// itself; the network cuts what does not fit.
+void Engine::UpdateRoom(PeerId id) {
+  Peer& peer = *peers_[id];
+  const std::uint16_t room = peer.config.is_static ? config_.mtu : peer.link->room();
+  if (peer.room != room) {
+    log::Debug("{}: the path has room for {} bytes", peer.config.name, room);
+    peer.room = room;
+    tunnel_.SetRoom(id, room);
+  }
 }
 
 void Engine::UpdateDeadline(PeerId id) {

@@ -25,13 +25,15 @@ std::optional<PeerId> Engine::AddPeer(TimePoint now, PeerConfig peer) {
                                                  .key = peer.key,
                                                  .allowed_ips = peer.allowed_ips,
                                                  .policy = config_.policy,
-                                                 .port_prediction = config_.port_prediction},
+                                                 .port_prediction = config_.port_prediction,
+                                                 .mtu = config_.mtu},
                                       public_key_, clock_, gatherer_, pacer_, random_);
   if (peer.is_static) {
     ++static_peers_;
     added.endpoint = std::make_unique<StaticEndpoint>();
   }
   added.config = std::move(peer);
+  UpdateRoom(id);
   return id;
 }
 
@@ -84,6 +86,7 @@ void Engine::ChangePeer(TimePoint now, PeerId id, PeerConfig peer) {
     }
   }
   entry.config = std::move(peer);
+  UpdateRoom(id);
   Drain(now);
 }
 

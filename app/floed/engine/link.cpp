@@ -486,6 +486,7 @@ bool Link::HandleStun(TimePoint now, const SocketAddress& local, const SocketAdd
 }
 
 void Link::NoteDataSent(TimePoint now) {
+  path_mtu_.NoteDataSent(now);
   for (const auto& agent : {current_.get(), previous_.get()}) {
     if (agent != nullptr) {
       agent->NoteDataSent(now);
@@ -511,6 +512,7 @@ void Link::HandleTimeout(TimePoint now) {
   if (predictor_ && predictor_->NextTimeout() && *predictor_->NextTimeout() <= now) {
     predictor_->HandleTimeout(now, PredictionView());
   }
+  path_mtu_.HandleTimeout(now);
   RetireAgents(now);
   DrainAgents(now);
   if (next_offer_ && now >= *next_offer_) {
@@ -551,6 +553,8 @@ void Link::DrainAgents(TimePoint now) {
     while (const auto event = agent->PollEvent()) {
       if (const auto* changed = std::get_if<ice::StateChanged>(&*event)) {
         log::Debug("{}: ICE {}", config_.name, ice::ToString(changed->state));
+      } else if (const auto* answered = std::get_if<ice::SizeAnswered>(&*event)) {
+        path_mtu_.HandleAnswer(now, answered->size);
       }
     }
   }
@@ -568,7 +572,10 @@ void Link::UpdatePath(TimePoint now) {
   } else if (previous_) {
     path = previous_->path();
   }
-  if (path && (!path_ || path_->local != path->local || path_->remote != path->remote)) {
+  const bool other =
+      path && (!path_ || path_->local != path->local || path_->remote != path->remote);
+  const bool another = other || (path_ && !path);
+  if (other) {
     path_changed_ = true;
     times_.path_since = now;
     times_.first_path = times_.first_path.value_or(now);
@@ -581,6 +588,10 @@ void Link::UpdatePath(TimePoint now) {
     times_.path_since = now;
   }
   path_ = path;
+  if (another) {
+    MeasurePath(now);
+  }
+  DrainPathMtu(now);
   if (predictor_) {
     predictor_->Update(now, PredictionView());
   }
@@ -673,7 +684,8 @@ std::optional<TimePoint> Link::NextTimeout() const {
       next = agent->NextTimeout();
     }
   }
-  for (const auto& time : {previous_ends_, predictor_ ? predictor_->NextTimeout() : std::nullopt}) {
+  for (const auto& time : {previous_ends_, path_mtu_.NextTimeout(),
+                           predictor_ ? predictor_->NextTimeout() : std::nullopt}) {
     if (time && (!next || *time < *next)) {
       next = time;
     }

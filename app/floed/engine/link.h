@@ -26,6 +26,7 @@
 #include "ice/gatherer.h"
 #include "ice/mdns/named_candidates.h"
 #include "ice/pacer.h"
+#include "ice/path_mtu.h"
 #include "signaling/message.h"
 #include "signaling/negotiation.h"
 
@@ -51,6 +52,7 @@ struct LinkConfig {
   std::vector<IpPrefix> allowed_ips;
   PathPolicy policy = PathPolicy::kAll;
   bool port_prediction = false;
+  std::uint16_t mtu = 1408;  // Of the TUN device, in bytes: a path is not tried for more.
 };
 
 /// Times since the link was last wanted or lost; for `status`.
@@ -133,6 +135,11 @@ class Link {
   /// The session that looks for a path or has one, or null.
   [[nodiscard]] const ice::Agent* agent() const { return current_.get(); }
 
+  /// The largest inner packet that the path carries, as far as is known, in bytes.
+  [[nodiscard]] std::uint16_t room() const;
+
+  [[nodiscard]] const ice::PathMtu& path_mtu() const { return path_mtu_; }
+
   [[nodiscard]] const LinkTimes& times() const { return times_; }
 
   /// Null where the configuration does not allow it.
@@ -163,6 +170,8 @@ class Link {
   [[nodiscard]] bool LeadsIntoTunnel(const IpAddress& ip) const;
   void DrainAgents(TimePoint now);
   void UpdatePath(TimePoint now);
+  void MeasurePath(TimePoint now);
+  void DrainPathMtu(TimePoint now);
   void WantOffer(TimePoint when);
   void ResendOffer(TimePoint now);
   [[nodiscard]] bool OfferIsCurrent(std::uint64_t session) const;
@@ -201,6 +210,7 @@ class Link {
   bool peer_predicts_ = false;            // It has said so in the current session ...
   bool previous_predicts_ = false;        // ... and in the one before.
   std::optional<ice::Path> path_;
+  ice::PathMtu path_mtu_;
   bool path_changed_ = false;
   std::uint64_t agents_version_ = 0;
   LinkTimes times_;

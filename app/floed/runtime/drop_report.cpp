@@ -49,6 +49,8 @@ constexpr auto kTunnel = std::to_array<Field<T>>({
     {"unroutable_packet", &T::unroutable_packet},
     {"queue_overflow", &T::queue_overflow},
     {"undeliverable_packet", &T::undeliverable_packet},
+    {"too_big_told", &T::too_big_told},
+    {"too_big_untold", &T::too_big_untold},
 });
 constexpr auto kEngine = std::to_array<Field<E>>({
     {"unknown_datagrams", &E::unknown_datagrams},

@@ -47,6 +47,7 @@ engine::EngineConfig ToEngineConfig(const config::Config& config) {
       .port_prediction = config.paths.port_prediction,
       .pcp = config.paths.pcp,
       .nat_pmp = config.paths.nat_pmp,
+      .mtu = config.tun.mtu,
       .cipher = &ChooseCipher(config.tunnel.crypto),
       .packet_path = true};
   for (const config::RendezvousUrl& url : config.rendezvous) {

@@ -123,7 +123,7 @@ control::PathTransport TransportOf(const engine::Engine& engine, const ice::Path
 
 control::PathStatus MakePathStatus(const engine::Engine& engine, engine::PeerId peer,
                                    const ReportContext& context) {
-  control::PathStatus status{.mtu = context.config.tun.mtu};
+  control::PathStatus status{.mtu = static_cast<std::uint32_t>(engine.room(peer))};
   if (const auto& endpoint = engine.endpoint(peer)) {
     status.kind = engine.IsUp(peer) ? control::PathKind::kDirect : control::PathKind::kNone;
     if (endpoint->local.port != 0) {
@@ -146,6 +146,12 @@ control::PathStatus MakePathStatus(const engine::Engine& engine, engine::PeerId 
   if (link.times().path_since) {
     status.since = context.clock.At(*link.times().path_since);
   }
+  const ice::PathMtu& sizes = link.path_mtu();
+  if (sizes.state() != ice::PathMtu::State::kOff) {
+    status.mtu_probing = {.state = std::string(ToString(sizes.state())),
+                          .probes = sizes.counters().probes,
+                          .black_holes = sizes.counters().black_holes};
+  }
   if (const ice::Pair* pair = link.selected()) {
     status.rtt_ms = Milliseconds(pair->rtt);
     status.loss = pair->loss;
@@ -163,7 +169,9 @@ control::Status MakeStatus(const engine::Engine& engine, const ReportContext& co
                  .since = context.clock.At(context.started)};
   status.tunnel = {.cipher = std::string(engine.config().cipher->name()),
                    .offloads = context.offloads,
-                   .drops = ReportDrops(engine.tunnel_counters(), engine.counters(), context.path)};
+                   .drops = ReportDrops(engine.tunnel_counters(), engine.counters(), context.path),
+                   .fragmented = engine.room_counters().fragmented,
+                   .clamped_mss = engine.room_counters().clamped_mss};
   for (const config::InterfaceAddress& address : context.config.node.addresses) {
     status.node.addresses.push_back(address.ip);
   }

@@ -231,7 +231,8 @@ void Session::Drain(TimePoint now) {
   do {
     for (Generation& generation : generations_) {
       while (auto transmit = generation.agent->PollTransmit()) {
-        gatherer_.Send(now, transmit->local, transmit->remote, std::move(transmit->payload));
+        gatherer_.Send(now, transmit->local, transmit->remote, std::move(transmit->payload),
+                       transmit->handling);
       }
       while (const auto event = generation.agent->PollEvent()) {
         const auto* changed = std::get_if<ice::StateChanged>(&*event);
