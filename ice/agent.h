@@ -354,26 +354,26 @@ class Agent {
   AgentConfig config_;
   RandomSource& random_;
   Role role_;
-  std::uint64_t tie_breaker_ = 0;
+  State state_ = State::kNew;
+  bool local_ended_ = false;  // End of candidates.
+  bool remote_ended_ = false;
   std::uint32_t tag_ = 0;
+  std::uint64_t tie_breaker_ = 0;
   std::optional<Credentials> remote_;
   Checklist checklist_;
   CheckBudget budget_;
-  std::vector<Candidate> reflexive_;  // Addresses of ours that a STUN server has told us.
-  State state_ = State::kNew;
+  std::vector<Candidate> reflexive_;     // Addresses of ours that a STUN server has told us.
   TimePoint patience_ends_;              // RFC 8863: no failure before. Set when checks can begin.
   TimePoint now_;                        // As the latest input said.
   std::optional<TimePoint> next_check_;  // Ta pacing.
   std::optional<Pacer::Place> place_;    // Of the next check, among those of other agents.
   std::optional<TimePoint> tcp_from_;    // Before, no connection is made for a check.
-  bool local_ended_ = false;             // End of candidates.
-  bool remote_ended_ = false;
-  std::vector<Request> requests_;    // Oldest first.
-  std::vector<SizeProbe> sizes_;     // Likewise, and few.
-  std::optional<PairId> selected_;   // Carries the data.
-  std::optional<PairId> nominated_;  // What the controlling side chose, once both know.
-  std::uint32_t nomination_ = 0;     // The last value of NOMINATION sent or followed.
-  bool nominated_once_ = false;      // At the standard pace no ordinary check starts from then on.
+  std::vector<Request> requests_;        // Oldest first.
+  std::vector<SizeProbe> sizes_;         // Likewise, and few.
+  std::optional<PairId> selected_;       // Carries the data.
+  std::optional<PairId> nominated_;      // What the controlling side chose, once both know.
+  std::uint32_t nomination_ = 0;         // The last value of NOMINATION sent or followed.
+  bool nominated_once_ = false;  // At the standard pace no ordinary check starts from then on.
   std::optional<TimePoint> first_valid_;
   std::optional<TimePoint> last_data_sent_;
   std::optional<Path> path_;

@@ -48,13 +48,17 @@ void PathMtu::Begin(TimePoint now, const Sizes& sizes, Duration rtt) {
   told_ = 0;
   distrust_until_ = TimePoint::min();
   state_ = State::kConfirming;
-  Try(now, size_);
+  trying_ = size_;
+  lost_ = 0;
+  silent_ = 0;
+  small_answered_ = false;
+  wake_ = now + gap_;
 }
 
 void PathMtu::Stop() {
   state_ = State::kOff;
   size_ = 0;
-  wake_.reset();
+  wake_ = TimePoint::max();
   small_due_ = false;
   large_due_ = false;
 }
@@ -100,21 +104,20 @@ void PathMtu::HandleAnswer(TimePoint now, std::size_t size) {
     too_big_ = 0;
   }
   if (state_ != State::kComplete && size >= trying_) {
-    confirmed_ = now;
+    data_sent_ = false;
     SearchOn(now);
   }
 }
 
 void PathMtu::HandleTimeout(TimePoint now) {
-  if (!wake_ || now < *wake_) {
+  if (now < wake_) {
     return;
   }
   if (state_ == State::kComplete) {
-    const bool sending = data_sent_ > confirmed_;
     if (now >= raise_at_ && size_ < sizes_.most) {
       too_big_ = 0;
       told_ = 0;
-    } else if (!sending) {
+    } else if (!data_sent_) {
       wake_ = now + kConfirm;
       return;
     }
@@ -151,7 +154,6 @@ void PathMtu::HandleTooBig(TimePoint now, std::size_t size) {
     lost_ = kMaxProbes - 1;
     return;
   }
-  ++counters_.refusals;
   size_ = told_;
   too_big_ = 0;
   state_ = State::kSearching;
@@ -159,7 +161,7 @@ void PathMtu::HandleTooBig(TimePoint now, std::size_t size) {
 }
 
 void PathMtu::FailProbe(TimePoint now) {
-  too_big_ = told_ != 0 && told_ < trying_ ? static_cast<Size>(told_ + kStep) : trying_;
+  too_big_ = trying_;
   if (trying_ > size_) {
     SearchOn(now);
     return;
@@ -184,9 +186,12 @@ void PathMtu::SearchOn(TimePoint now) {
   // All that is wanted at once, and then the middle of what is left.
   Size next = sizes_.most;
   if (too_big_ != 0) {
-    const bool was_told = told_ > size_ && told_ < too_big_;
     const std::size_t left = std::size_t{too_big_} - size_;
-    next = was_told ? told_ : static_cast<Size>(size_ + left / 2 / kStep * kStep);
+    next = static_cast<Size>(size_ + left / 2 / kStep * kStep);
+    if (told_ >= size_ && told_ < too_big_) {  // Then whether that is all.
+      next = static_cast<Size>(told_ + (told_ == size_ ? kStep : 0));
+      next = next == too_big_ ? size_ : next;
+    }
   }
   if (next <= size_) {
     Complete(now);

@@ -46,10 +46,10 @@ class PathMtu {
   struct Counters {
     std::uint32_t probes = 0;       // Those of a size; the small ones beside them do not count.
     std::uint32_t black_holes = 0;  // A size in use was found not to pass.
-    std::uint32_t refusals = 0;     // HandleTooBig().
   };
 
-  /// A path of which nothing is known, whose round trip takes `rtt`.
+  /// A path of which nothing is known, whose round trip takes `rtt`. It is tried three round trips
+  /// later: by then a relay has its channel, whose messages are smaller.
   void Begin(TimePoint now, const Sizes& sizes, Duration rtt);
   void Stop();
 
@@ -61,14 +61,16 @@ class PathMtu {
   /// passes: if so, the network is not believed for ten minutes.
   void HandleTooBig(TimePoint now, std::size_t size);
 
-  void NoteDataSent(TimePoint now) { data_sent_ = now; }
+  void NoteDataSent() { data_sent_ = true; }
 
   void HandleTimeout(TimePoint now);
 
   /// The size of a probe to send; 0 for a small one.
   [[nodiscard]] std::optional<std::size_t> PollProbe();
 
-  [[nodiscard]] std::optional<TimePoint> NextTimeout() const { return wake_; }
+  [[nodiscard]] std::optional<TimePoint> NextTimeout() const {
+    return wake_ == TimePoint::max() ? std::nullopt : std::optional(wake_);
+  }
 
   /// What may be sent. 0 if it is off.
   [[nodiscard]] std::size_t size() const { return size_; }
@@ -86,10 +88,8 @@ class PathMtu {
 
   // There is one for each of thousands of peers, so all of it is as small as may be.
   Duration gap_{0};
-  std::optional<TimePoint> wake_;
+  TimePoint wake_ = TimePoint::max();
   TimePoint raise_at_;
-  TimePoint data_sent_ = TimePoint::min();
-  TimePoint confirmed_ = TimePoint::min();
   TimePoint distrust_until_ = TimePoint::min();  // What the network says.
   Counters counters_;
   Sizes sizes_;
@@ -102,6 +102,7 @@ class PathMtu {
   std::uint8_t lost_ = 0;    // Attempts that say that it does not pass.
   std::uint8_t silent_ = 0;  // Attempts in a row that say nothing; it stays at the most it counts.
   bool small_answered_ = false;  // Of the attempt under way.
+  bool data_sent_ = false;       // Since a size was last confirmed.
   bool small_due_ = false;       // To be sent.
   bool large_due_ = false;       // Likewise, of trying_.
   State state_ = State::kOff;

@@ -165,10 +165,10 @@ std::string PeerDetail(const PeerStatus& peer, WallTime now) {
 }
 
 std::string MadeToFit(const TunnelStatus& tunnel) {
-  return tunnel.fragmented == 0 && tunnel.clamped_mss == 0
+  return tunnel.fragmented == 0 && tunnel.clamped_mss == 0 && tunnel.too_big == 0
              ? ""
-             : fmt::format("  made to fit: {} packets cut, {} SYNs clamped\n", tunnel.fragmented,
-                           tunnel.clamped_mss);
+             : fmt::format("  made to fit: {} packets cut, {} SYNs clamped; {} sends too big\n",
+                           tunnel.fragmented, tunnel.clamped_mss, tunnel.too_big);
 }
 
 std::string TunnelDetail(const TunnelStatus& tunnel) {

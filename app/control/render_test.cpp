@@ -41,7 +41,7 @@ TEST(RenderStatusTest, WritesAParagraphForEachPeer) {
   offloads: tso
   offload udp-gro: off, the kernel refuses it
   dropped: 3 replayed_transport, 1 unroutable_packet
-  made to fit: 5 packets cut, 2 SYNs clamped
+  made to fit: 5 packets cut, 2 SYNs clamped; 4 sends too big
 
 peer: nas
   public key: AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=

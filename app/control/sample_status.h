@@ -93,6 +93,7 @@ inline Status SampleStatus() {
   status.tunnel.drops = {{"replayed_transport", 3}, {"unroutable_packet", 1}};
   status.tunnel.fragmented = 5;
   status.tunnel.clamped_mss = 2;
+  status.tunnel.too_big = 4;
   status.rendezvous = {{"wss://rv.example.net", ServerState::kConnected, 21.0}};
   status.peers = {DirectPeer(), RelayedPeer(), OfflinePeer()};
   status.health = {"vps is relayed: both NATs are hard"};

@@ -103,11 +103,9 @@ Json TunnelJson(const TunnelStatus& tunnel) {
   for (const DropStatus& drop : tunnel.drops) {
     drops[drop.reason] = drop.count;
   }
-  return {{"cipher", tunnel.cipher},
-          {"offloads", std::move(offloads)},
-          {"drops", std::move(drops)},
-          {"fragmented", tunnel.fragmented},
-          {"clamped_mss", tunnel.clamped_mss}};
+  return {{"cipher", tunnel.cipher},           {"offloads", std::move(offloads)},
+          {"drops", std::move(drops)},         {"fragmented", tunnel.fragmented},
+          {"clamped_mss", tunnel.clamped_mss}, {"too_big", tunnel.too_big}};
 }
 
 Json MtuProbingJson(const std::optional<MtuProbing>& probing) {
@@ -236,6 +234,7 @@ bool ReadTunnel(const nlohmann::json& object, TunnelStatus& tunnel) {
   tunnel.cipher = fields.MaybeString("cipher").value_or("");
   tunnel.fragmented = fields.Unsigned("fragmented");
   tunnel.clamped_mss = fields.Unsigned("clamped_mss");
+  tunnel.too_big = fields.Unsigned("too_big");
   const nlohmann::json* const drops = fields.MaybeObject("drops");
   if (drops != nullptr) {
     JsonFields counts(*drops);

@@ -151,6 +151,7 @@ struct TunnelStatus {
   // Inner packets that a path had no room for, or would not have had.
   std::uint64_t fragmented = 0;   // Cut, and sent on.
   std::uint64_t clamped_mss = 0;  // SYNs of TCP that were made to ask for smaller segments.
+  std::uint64_t too_big = 0;      // Sends of datagrams that were, after all, too big for the way.
 
   bool operator==(const TunnelStatus&) const = default;
 };

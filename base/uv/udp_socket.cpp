@@ -183,6 +183,10 @@ bool CannotSegment(int error) {
   return error == ENOPROTOOPT || error == EOPNOTSUPP || error == EIO;
 }
 
+bool IsLarger(std::size_t size, std::optional<std::size_t> most) {
+  return most && size > *most;
+}
+
 SendResult Classify(int error) {
   switch (error) {
     case EMSGSIZE:
@@ -208,6 +212,7 @@ struct UdpSocket::Shared {
   std::atomic<std::uint64_t> truncated{0};
   std::atomic<std::uint64_t> malformed{0};
   std::atomic<std::uint64_t> send_dropped{0};
+  std::atomic<std::uint64_t> too_big{0};
   std::atomic<bool> segment{false};
   std::atomic<bool> gro{false};
   std::atomic<int> refused{0};  // Times in a row that datagrams went one by one alone.
@@ -297,7 +302,37 @@ SendResult UdpSocket::Send(const SocketAddress& local, const SocketAddress& remo
   }
   const SendResult result = Classify(error);
   shared_->send_dropped += result == SendResult::kDropped ? 1 : 0;
+  shared_->too_big += result == SendResult::kTooBig ? 1 : 0;
   return result;
+}
+
+// What the kernel knows of a route it tells of connected sockets alone. The ICMP messages about one
+// that is not connected it takes to heart, and does not hand on (udp(7)); IP_RECVERR would make it,
+// but then sends to others fail with what is said of one.
+std::optional<std::size_t> UdpSocket::LargestWhole(const SocketAddress& local,
+                                                   const SocketAddress& remote) const {
+  if (remote.ip.family != family_) {
+    return std::nullopt;
+  }
+  const bool v4 = family_ == IpFamily::kIpv4;
+  const UniqueFd asking(socket(ToNative(family_), SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP));
+  int mark = 0;
+  socklen_t size = sizeof(mark);
+  if (getsockopt(fd_.get(), SOL_SOCKET, SO_MARK, &mark, &size) == 0 && mark != 0) {
+    setsockopt(asking.get(), SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
+  }
+  const NativeAddress from({local.ip, 0});
+  const NativeAddress to(remote);
+  const bool bound = local.ip.is_unspecified() || bind(asking.get(), from.get(), from.size()) == 0;
+  int mtu = 0;
+  size = sizeof(mtu);
+  if (!bound || connect(asking.get(), to.get(), to.size()) != 0 ||
+      getsockopt(asking.get(), v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_MTU : IPV6_MTU, &mtu,
+                 &size) != 0) {
+    return std::nullopt;
+  }
+  const int headers = v4 ? 20 + 8 : 40 + 8;
+  return static_cast<std::size_t>(std::max(mtu - headers, 0));
 }
 
 // The kernel has no word for DF that goes along with one message, and its cache of path MTUs, which
@@ -314,6 +349,10 @@ SendResult UdpSocket::SendWhole(const SocketAddress& local, const SocketAddress&
   }
   const SendResult result = Send(local, remote, datagram, interface, tos);
   discover(v4 ? IP_PMTUDISC_DONT : IPV6_PMTUDISC_DONT);
+  if (result == SendResult::kSent && IsLarger(datagram.size(), LargestWhole(local, remote))) {
+    ++shared_->too_big;
+    return SendResult::kTooBig;
+  }
   return result;
 }
 
@@ -342,15 +381,21 @@ SendResult UdpSocket::SendTogether(const SocketAddress& local, const SocketAddre
     const SendResult sent = Send(local, remote, datagram, interface, tos);
     result = result == SendResult::kSent ? sent : result;
   }
-  if (error != 0) {
-    JudgeSegmenting(error, result);
+  if (error == 0) {
+    return result;
   }
+  // EINVAL before Linux 6.14, of datagrams in pieces.
+  if ((error == EMSGSIZE || error == EINVAL) && result == SendResult::kSent &&
+      IsLarger(size, LargestWhole(local, remote))) {
+    ++shared_->too_big;
+    return SendResult::kTooBig;
+  }
+  JudgeSegmenting(error, result);
   return result;
 }
 
 void UdpSocket::JudgeSegmenting(int error, SendResult one_by_one) {
-  // What also goes wrong one by one says nothing of segmenting. A path through an interface of a
-  // small MTU refuses too (EINVAL), but then others go well in between.
+  // What also goes wrong one by one says nothing of segmenting.
   shared_->refused += one_by_one == SendResult::kSent ? 1 : 0;
   if (CannotSegment(error) || shared_->refused >= kMaxRefusals) {
     shared_->segment = false;
@@ -393,7 +438,8 @@ int UdpSocket::Transmit(const SocketAddress& local, const SocketAddress& remote,
 UdpCounters UdpSocket::counters() const {
   return {.truncated = shared_->truncated,
           .malformed = shared_->malformed,
-          .send_dropped = shared_->send_dropped};
+          .send_dropped = shared_->send_dropped,
+          .too_big = shared_->too_big};
 }
 
 std::size_t UdpSocket::Receive(const OnDatagram& on_datagram, std::size_t max_batches) {

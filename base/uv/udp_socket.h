@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -22,7 +23,7 @@ enum class SendResult : std::uint8_t {
   kSent,
   kDropped,      // A queue is full, or a local filter ate it. It may work the next time.
   kUnreachable,  // No route, or the source address is no longer ours: this path is gone.
-  kTooBig,       // Larger than a datagram can be, or, of SendWhole(), than the interface takes.
+  kTooBig,       // Larger than the way takes, see each call; or than a datagram can be.
 };
 
 /// What the kernel does for several datagrams of one way at once.
@@ -38,6 +39,7 @@ struct UdpCounters {
   std::uint64_t truncated = 0;     // Received, and larger than kMaxDatagram.
   std::uint64_t malformed = 0;     // Received without a usable address.
   std::uint64_t send_dropped = 0;  // Sends that ended as kDropped.
+  std::uint64_t too_big = 0;       // Calls that ended as kTooBig.
 };
 
 /// Any thread may send, while one receives.
@@ -81,7 +83,8 @@ class UdpSocket {
 
   /// As Send(), with DF: where the datagram does not fit, it is lost and not fragmented. For probes
   /// of what a path takes, which are few: what another thread sends in the same instant may have DF
-  /// as well.
+  /// as well. kTooBig: the interface does not take it, or it is larger than LargestWhole(), which
+  /// may be wrong, and has been sent.
   [[nodiscard]] SendResult SendWhole(const SocketAddress& local, const SocketAddress& remote,
                                      Bytes datagram, std::uint32_t interface = 0,
                                      std::uint8_t tos = 0);
@@ -89,10 +92,17 @@ class UdpSocket {
   /// As Send(), for several datagrams of one way. `datagrams` holds them end to end, each of `size`
   /// bytes but the last, which may be smaller: at most kMaxSegments, and kMaxTogether bytes. They
   /// go one by one where the kernel or the way does not take them together. Returns the first
-  /// result that is not kSent.
+  /// result that is not kSent; kTooBig if they are larger than LargestWhole(), and have gone in
+  /// fragments.
   [[nodiscard]] SendResult SendTogether(const SocketAddress& local, const SocketAddress& remote,
                                         Bytes datagrams, std::size_t size,
                                         std::uint32_t interface = 0, std::uint8_t tos = 0);
+
+  /// The largest datagram that goes this way in one piece, in bytes, as far as the kernel knows:
+  /// from its interfaces, and for ten minutes from ICMP, which can be forged. Nothing without a
+  /// route.
+  [[nodiscard]] std::optional<std::size_t> LargestWhole(const SocketAddress& local,
+                                                        const SocketAddress& remote) const;
 
   /// Datagrams that came together: end to end, each of `size` bytes but the last, which may be
   /// smaller. There are kRoomInFront and kRoomBehind bytes of memory around them. As OnDatagram.

@@ -309,12 +309,16 @@ void SetUpLoopback() {
   ASSERT_EQ(ioctl(v6.get(), SIOCSIFADDR, &address), 0);
 }
 
-TEST_F(UdpSocketNamespaceTest, SendsWholeOnlyWhatFitsTheInterface) {
-  SetUpLoopback();
+void SetLoopbackMtu(int mtu) {
   ifreq link{.ifr_ifrn = {"lo"}, .ifr_ifru = {}};
-  link.ifr_mtu = 1400;
+  link.ifr_mtu = mtu;
   const UniqueFd control(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ASSERT_EQ(ioctl(control.get(), SIOCSIFMTU, &link), 0);
+}
+
+TEST_F(UdpSocketNamespaceTest, SendsWholeOnlyWhatFitsTheInterface) {
+  SetUpLoopback();
+  SetLoopbackMtu(1400);
   for (const IpFamily family : {IpFamily::kIpv4, IpFamily::kIpv6}) {
     auto socket = UdpSocket::Open(family, 0);
     ASSERT_TRUE(socket);
@@ -328,6 +332,39 @@ TEST_F(UdpSocketNamespaceTest, SendsWholeOnlyWhatFitsTheInterface) {
 
     EXPECT_EQ(ReceiveAll(*socket).size(), 2U);
   }
+}
+
+TEST_F(UdpSocketNamespaceTest, SaysOfSeveralThatTheyWentInFragments) {
+  SetUpLoopback();
+  SetLoopbackMtu(1400);
+  for (const IpFamily family : {IpFamily::kIpv4, IpFamily::kIpv6}) {
+    auto socket = UdpSocket::Open(family, 0);
+    ASSERT_TRUE(socket);
+    const bool v4 = family == IpFamily::kIpv4;
+    const SocketAddress to = At(v4 ? "127.0.0.1" : "::1", socket->port());
+    const std::size_t largest = 1400 - (v4 ? 28 : 48);
+    EXPECT_EQ(socket->LargestWhole({}, to), largest);
+    EXPECT_EQ(socket->LargestWhole(to, to), largest);
+
+    for (int i = 0; i < 20; ++i) {  // As often as one likes: it is no fault of segmenting.
+      EXPECT_EQ(socket->SendTogether({}, to, AsBytes(std::string(3 * largest, 'x')), largest),
+                SendResult::kSent);
+      EXPECT_EQ(socket->SendTogether({}, to, AsBytes(std::string(3 * largest, 'x')), largest + 1),
+                SendResult::kTooBig);
+      EXPECT_EQ(ReceiveAll(*socket, 32).size(), 6U);
+    }
+
+    EXPECT_TRUE(socket->offloads().segment);
+    EXPECT_EQ(socket->counters().too_big, 20U);
+  }
+}
+
+TEST_F(UdpSocketNamespaceTest, KnowsNoLargestDatagramWithoutARoute) {
+  auto socket = UdpSocket::Open(IpFamily::kIpv4, 0);
+  ASSERT_TRUE(socket);
+
+  EXPECT_FALSE(socket->LargestWhole({}, At("192.0.2.1", 9)));
+  EXPECT_FALSE(socket->LargestWhole({}, At("2001:db8::1", 9)));
 }
 
 TEST_F(UdpSocketNamespaceTest, CannotReachWithoutARoute) {

@@ -87,6 +87,28 @@ def test_ordinary_and_relayed_paths_have_the_usual_room(net: FloeLab) -> None:
     expect_traffic(pair, 1408)
 
 
+def too_big(daemon: Daemon) -> int:
+    return daemon.status()["tunnel"]["too_big"]
+
+
+def test_a_path_that_becomes_small_is_told_by_its_routers(net: FloeLab) -> None:
+    """While it is in use: an ICMP message says what takes five lost probes otherwise."""
+    pair = two_sites(net, "none", "none", relay=False)
+    give_ipv6(pair)
+    pair.start().wait_direct()
+    for here, there in pair.both:
+        wait_room(here, there, 1408)
+        expect(too_big(here) == 0, f"{here}: sends were too big on an ordinary path")
+    net.lab.link(net.lab.nodes["site_b"], mtu=1350)
+    for here, there in pair.both:  # It is confirmed every 30 s while packets go out.
+        wait_until(lambda: ping(here, there.address, 100)[1] and here.path(there)["mtu"] < 1408, 40,
+                   what=f"{here} notices")
+        wait_room(here, there, room_of(1350), timeout=5)
+        expect(too_big(here) > 0, f"{here}: no send was too big: {here.path(there)}")
+        expect(here.path(there)["mtu_probing"]["black_holes"] == 0, f"{here.path(there)}")
+    expect_traffic(pair, room_of(1350))
+
+
 def test_jumbo_frames(net: FloeLab) -> None:
     pair = two_sites(net, "none", "none", relay=False)
     give_ipv6(pair)
@@ -122,6 +144,8 @@ def test_a_black_hole(net: FloeLab) -> None:
     wait_room(pair.a, pair.b, room_of(limit))
     ping(pair.b, pair.a.address, 600, count=2)
     wait_room(pair.b, pair.a, room_of(limit), timeout=90)
+    for daemon, _ in pair.both:  # Who asked while the base was in use was told that, and keeps it for ten minutes.
+        daemon.host.iproute("route flush cache")
     expect_traffic(pair, room_of(limit))
     expect(pair.a.path(pair.b)["mtu_probing"]["black_holes"] > 0, f"{pair.a.path(pair.b)}")
 

@@ -23,6 +23,11 @@ ice::portmap::MapperConfig MapperConfig(const EngineConfig& config) {
   return {.pcp = config.pcp, .nat_pmp = config.nat_pmp, .secret = Secret<32>(secret)};
 }
 
+// Bytes of UDP payload in what every host takes (RFC 1122 section 3.3.2), and every link of IPv6
+// (RFC 8200 section 5).
+constexpr std::size_t kLeastWhole4 = 576 - 28;
+constexpr std::size_t kLeastWhole6 = 1280 - 48;
+
 }  // namespace
 
 Engine::Engine(TimePoint now, std::chrono::nanoseconds unix_time, EngineConfig config,
@@ -326,6 +331,21 @@ void Engine::HandleTunnelDatagram(TimePoint now, const SocketAddress& local,
 void Engine::HandleUnreachable(TimePoint now, const SocketAddress& local,
                                const SocketAddress& remote) {
   TellUnreachable(now, local, remote);
+  Drain(now);
+}
+
+void Engine::HandleTooBig(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
+                          std::size_t fits) {
+  // RFC 8899 section 4.6.1: nobody says less in earnest.
+  const std::size_t believed = std::max(fits, remote.ip.is_v4() ? kLeastWhole4 : kLeastWhole6);
+  ForEachPeer([&](PeerId id, Peer& peer) {
+    const auto& path = peer.link->path();
+    const auto way = path ? gatherer_.UnderlyingOf(now, path->local, path->remote) : std::nullopt;
+    if (way && way->local == local && way->remote == remote) {
+      peer.link->HandleTooBig(now, believed - (way->channel ? tunnel::kChannelHeaderSize : 0));
+      Touch(id);
+    }
+  });
   Drain(now);
 }
 

@@ -228,6 +228,9 @@ class Engine {
                       Bytes datagram, std::uint8_t tos = 0);
   /// The network would not send from `local` to `remote`.
   void HandleUnreachable(TimePoint now, const SocketAddress& local, const SocketAddress& remote);
+  /// What was sent from `local` to `remote` was too large; `fits` bytes go in one piece, they say.
+  void HandleTooBig(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
+                    std::size_t fits);
   void HandlePacket(TimePoint now, Bytes packet);  // From the TUN device.
   /// Packet threads have been at work (tunnel/forwarding.h).
   void HandleActivity(TimePoint now);
@@ -324,14 +327,14 @@ class Engine {
     std::unique_ptr<Link> link;
     std::unique_ptr<StaticEndpoint> endpoint;  // Of a static peer, and of it alone.
     bool wanted = false;
-    bool up = false;         // A handshake has completed since there is a path.
-    std::uint16_t room = 0;  // As the tunnel knows it.
+    bool up = false;               // A handshake has completed since there is a path.
+    std::uint16_t room = 0;        // As the tunnel knows it.
+    std::uint32_t handshakes = 0;  // Repeated since one was completed, or the path was another.
     std::uint64_t agents_version = 0;
     std::vector<std::string> ufrags;
     std::vector<std::uint32_t> tags;
     std::optional<TimePoint> deadline;
     std::optional<TimePoint> next_handshake;  // While there is a path and no session.
-    std::uint32_t handshakes = 0;  // Repeated since one was completed, or the path was another.
     /// The latest answer to a handshake of the peer's that was sent without a path, or not at all.
     std::optional<std::pair<TimePoint, std::vector<std::uint8_t>>> kept_answer;
   };

@@ -486,7 +486,7 @@ bool Link::HandleStun(TimePoint now, const SocketAddress& local, const SocketAdd
 }
 
 void Link::NoteDataSent(TimePoint now) {
-  path_mtu_.NoteDataSent(now);
+  path_mtu_.NoteDataSent();
   for (const auto& agent : {current_.get(), previous_.get()}) {
     if (agent != nullptr) {
       agent->NoteDataSent(now);

@@ -84,6 +84,8 @@ class Link {
   void HandleLocalCandidateGone(TimePoint now, const ice::Candidate& candidate);
   void HandleNetworkChange(TimePoint now);
   void HandleUnreachable(TimePoint now, const SocketAddress& local, const SocketAddress& remote);
+  /// The path takes datagrams of so many bytes, it is said.
+  void HandleTooBig(TimePoint now, std::size_t fits);
   bool HandleStun(TimePoint now, const SocketAddress& local, const SocketAddress& remote,
                   const ice::stun::MessageView& message);
   /// What became of a name, whoever asked for it.
@@ -192,14 +194,17 @@ class Link {
   signaling::Negotiation negotiation_;
   bool wanted_ = false;
   bool peer_offline_ = false;
-  bool candidates_lost_ = false;  // The peer was not there.
-  bool described_ = false;        // Our credentials of the current session have been sent.
+  bool candidates_lost_ = false;    // The peer was not there.
+  bool described_ = false;          // Our credentials of the current session have been sent.
+  bool offer_lost_ = false;         // No rendezvous could take offer_.
+  bool peer_predicts_ = false;      // It has said so in the current session ...
+  bool previous_predicts_ = false;  // ... and in the one before.
+  bool path_changed_ = false;
   std::unique_ptr<ice::Agent> current_;
   std::optional<std::uint64_t> answered_;    // The session of the offer that current_ answers.
   std::unique_ptr<ice::Agent> previous_;     // Carries the data until current_ has a path.
   std::optional<TimePoint> previous_ends_;   // Set once current_ has taken over.
   std::optional<signaling::Message> offer_;  // Ours, while it is not answered.
-  bool offer_lost_ = false;                  // No rendezvous could take it.
   std::optional<TimePoint> next_offer_;
   std::uint32_t offers_ = 0;  // Since there was last a path.
   std::optional<TimePoint> next_stale_reply_;
@@ -207,11 +212,8 @@ class Link {
   ice::mdns::NamedCandidates named_;      // By transaction tag of the agent.
   Fifo<std::string> names_;               // To be asked for.
   std::unique_ptr<Predictor> predictor_;  // Null: not allowed.
-  bool peer_predicts_ = false;            // It has said so in the current session ...
-  bool previous_predicts_ = false;        // ... and in the one before.
   std::optional<ice::Path> path_;
   ice::PathMtu path_mtu_;
-  bool path_changed_ = false;
   std::uint64_t agents_version_ = 0;
   LinkTimes times_;
   Fifo<signaling::Message> messages_;

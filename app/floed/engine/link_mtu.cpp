@@ -57,6 +57,11 @@ void Link::DrainPathMtu(TimePoint now) {
   }
 }
 
+void Link::HandleTooBig(TimePoint now, std::size_t fits) {
+  path_mtu_.HandleTooBig(now, fits);
+  DrainPathMtu(now);
+}
+
 std::uint16_t Link::room() const {
   std::size_t room = path_ ? config_.mtu : tunnel::kDefaultRoom;
   if (path_mtu_.state() != ice::PathMtu::State::kOff) {

@@ -19,7 +19,7 @@
 
 namespace floe::daemon {
 
-// For Engine::HandleDatagram, HandlePacket, HandlePeersPacket and HandleUnreachable.
+// For Engine::HandleDatagram, HandlePacket, HandlePeersPacket, HandleUnreachable and HandleTooBig.
 
 struct ReceivedDatagram {
   SocketAddress local;
@@ -42,7 +42,15 @@ struct UnreachableWay {
   SocketAddress remote;
 };
 
-using LeftOver = std::variant<ReceivedDatagram, DevicePacket, PeersPacket, UnreachableWay, Error>;
+/// Datagrams of more than `fits` bytes do not go this way in one piece, as far as the kernel knows.
+struct NarrowWay {
+  SocketAddress local;
+  SocketAddress remote;
+  std::size_t fits = 0;  // bytes
+};
+
+using LeftOver =
+    std::variant<ReceivedDatagram, DevicePacket, PeersPacket, UnreachableWay, NarrowWay, Error>;
 
 /// For any number of threads. Of each kind so many wait, and what comes then is dropped and
 /// counted; the kinds take turns. So a flood of one does not keep the others out.

@@ -30,8 +30,8 @@ constexpr std::size_t kMaxLeftOvers = 256;  // Before the loop's other work has 
 
 // The timers of the tunnel count seconds, those of paths half a second at least.
 constexpr Duration kActivityDelay = milliseconds(100);
-// While a way cannot be taken, this often is enough to say so.
-constexpr Duration kUnreachableInterval = milliseconds(100);
+// While a way cannot be taken, or not by what is so large, this often is enough to say so.
+constexpr Duration kComplaintInterval = milliseconds(100);
 
 /// Calls `work` whenever one of `fds` can be read, until `stop` can.
 template <typename Work>
@@ -105,13 +105,18 @@ class PacketPath::FromDevice final : public tunnel::OutboundSink {
 
   void Send(const tunnel::UdpWay& way, std::uint8_t tos, Bytes datagrams,
             std::size_t size) override {
-    if (parts_.underlay.SendNow(way.local, way.remote, tos, datagrams, size) !=
-            uv::SendResult::kUnreachable ||
-        now_ < next_complaint_) {
+    const uv::SendResult result =
+        parts_.underlay.SendNow(way.local, way.remote, tos, datagrams, size);
+    const bool is_too_big = result == uv::SendResult::kTooBig;
+    if ((result != uv::SendResult::kUnreachable && !is_too_big) || now_ < next_complaint_) {
       return;
     }
-    next_complaint_ = now_ + kUnreachableInterval;
-    owner_.hand_over_.Push(UnreachableWay{way.local, way.remote});
+    next_complaint_ = now_ + kComplaintInterval;
+    if (!is_too_big) {
+      owner_.hand_over_.Push(UnreachableWay{way.local, way.remote});
+    } else if (const auto narrow = parts_.underlay.Measure(way.local, way.remote)) {
+      owner_.hand_over_.Push(*narrow);
+    }
   }
 
   void HandOver(Bytes packet) override {

@@ -259,6 +259,8 @@ void Runtime::HandleLeftOver(LeftOver left_over) {
     engine_->HandlePeersPacket(now, peers->peer, peers->bytes);
   } else if (const auto* way = std::get_if<UnreachableWay>(&left_over)) {
     engine_->HandleUnreachable(now, way->local, way->remote);
+  } else if (const auto* narrow = std::get_if<NarrowWay>(&left_over)) {
+    engine_->HandleTooBig(now, narrow->local, narrow->remote, narrow->fits);
   } else if (const auto* error = std::get_if<Error>(&left_over)) {
     Fail(*error);
   }
@@ -419,7 +421,11 @@ bool Runtime::FlushTransmits() {
   for (const auto& [local, remote] : unreachable) {
     engine_->HandleUnreachable(uv::Loop::Now(), local, remote);
   }
-  return !unreachable.empty();
+  const std::vector<NarrowWay> narrow = underlay_->TakeNarrowWays();
+  for (const auto& [local, remote, fits] : narrow) {
+    engine_->HandleTooBig(uv::Loop::Now(), local, remote, fits);
+  }
+  return !unreachable.empty() || !narrow.empty();
 }
 
 void Runtime::ResolveConfigured() {
@@ -558,6 +564,7 @@ ReportContext Runtime::Context() const {
                                       .udp_check = underlay_->offload_report(),
                                       .udp = underlay_->offloads()}),
           .path = packet_path_ ? packet_path_->counters() : PathCounters{},
+          .too_big = underlay_->too_big(),
           .key_log = key_log_ ? key_log_->path() : ""};
 }
 

@@ -171,7 +171,8 @@ control::Status MakeStatus(const engine::Engine& engine, const ReportContext& co
                    .offloads = context.offloads,
                    .drops = ReportDrops(engine.tunnel_counters(), engine.counters(), context.path),
                    .fragmented = engine.room_counters().fragmented,
-                   .clamped_mss = engine.room_counters().clamped_mss};
+                   .clamped_mss = engine.room_counters().clamped_mss,
+                   .too_big = context.too_big};
   for (const config::InterfaceAddress& address : context.config.node.addresses) {
     status.node.addresses.push_back(address.ip);
   }

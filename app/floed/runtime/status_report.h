@@ -33,7 +33,8 @@ struct ReportContext {
   std::uint16_t listen_port = 0;
   std::vector<control::OffloadStatus> offloads;
   PathCounters path;
-  std::string key_log;  // The file that keys are written to. Empty: none.
+  std::uint64_t too_big = 0;  // Sends.
+  std::string key_log;        // The file that keys are written to. Empty: none.
 };
 
 [[nodiscard]] control::Status MakeStatus(const engine::Engine& engine,

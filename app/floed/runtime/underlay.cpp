@@ -171,6 +171,13 @@ uv::SendResult Underlay::SendNow(const SocketAddress& local, const SocketAddress
              : socket->SendTogether(local, remote, datagrams, size, WayOutOf(local.ip), tos);
 }
 
+std::optional<NarrowWay> Underlay::Measure(const SocketAddress& local,
+                                           const SocketAddress& remote) {
+  const uv::UdpSocket* const socket = SocketFor(remote);
+  const auto fits = socket == nullptr ? std::nullopt : socket->LargestWhole(local, remote);
+  return fits ? std::optional(NarrowWay{local, remote, *fits}) : std::nullopt;
+}
+
 uv::UdpSocket* Underlay::SocketFor(const SocketAddress& remote) {
   return remote.ip.is_v4() ? &v4_ : v6_ ? &*v6_ : nullptr;
 }
@@ -180,8 +187,14 @@ void Underlay::SendWaiting() {
     return;
   }
   uv::UdpSocket* const socket = SocketFor(way_.second);
-  if (socket == nullptr || SendWaiting(*socket) == uv::SendResult::kUnreachable) {
+  const uv::SendResult result =
+      socket == nullptr ? uv::SendResult::kUnreachable : SendWaiting(*socket);
+  if (result == uv::SendResult::kUnreachable) {
     unreachable_.push_back(way_);
+  } else if (result == uv::SendResult::kTooBig) {
+    if (const auto narrow = Measure(way_.first, way_.second)) {
+      narrow_.push_back(*narrow);
+    }
   }
   waiting_.clear();
   waiting_count_ = 0;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "app/config/config.h"
+#include "app/floed/runtime/hand_over.h"
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/socket_address.h"
@@ -49,6 +50,10 @@ class Underlay {
   /// One end and the other of a way that datagrams take.
   using Way = std::pair<SocketAddress, SocketAddress>;
 
+  /// After SendNow() has said kTooBig. For any thread.
+  [[nodiscard]] std::optional<NarrowWay> Measure(const SocketAddress& local,
+                                                 const SocketAddress& remote);
+
   /// Leaves at once or with the next Flush(), together with others that go the same way alike.
   void Send(const SocketAddress& local, const SocketAddress& remote, Bytes datagram,
             ice::Handling handling = {});
@@ -58,6 +63,14 @@ class Underlay {
 
   /// Sends what is waiting. Returns the ways that cannot be taken, since the last call.
   [[nodiscard]] std::vector<Way> Flush();
+
+  /// Ways that took datagrams of Send() in pieces or not at all, since the last call.
+  [[nodiscard]] std::vector<NarrowWay> TakeNarrowWays() { return std::exchange(narrow_, {}); }
+
+  /// How many sends were too big for their way.
+  [[nodiscard]] std::uint64_t too_big() const {
+    return v4_.counters().too_big + (v6_ ? v6_->counters().too_big : 0);
+  }
 
   /// Sends datagrams together, see UdpSocket::SendTogether(). For any thread.
   [[nodiscard]] uv::SendResult SendNow(const SocketAddress& local, const SocketAddress& remote,
@@ -116,6 +129,7 @@ class Underlay {
   std::size_t waiting_size_ = 0;       // ... and of so many bytes, but for the last.
   std::size_t waiting_count_ = 0;
   std::vector<Way> unreachable_;
+  std::vector<NarrowWay> narrow_;
   std::unique_ptr<uv::Poll> poll_monitor_;
   uv::Timer settle_;  // One change makes many messages; wait for the last.
 };
