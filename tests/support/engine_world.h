@@ -289,8 +289,8 @@ class EngineWorld {
     return busy;
   }
 
-  /// What comes out of the tunnel comes from the other node: nobody else has a key. Or it is said of
-  /// what was too large to go in, wherever it was going.
+  /// What comes out of the tunnel comes from the other node: nobody else has a key. Or it is said
+  /// of what was too large to go in, wherever it was going.
   void CheckSource(const Node& node, Bytes packet) const {
     const auto ip = tunnel::IpPacketView::Parse(packet);
     const std::uint8_t other = &node == &a_ ? 2 : 1;
