@@ -297,7 +297,12 @@ void Runtime::MapByUpnp(const ice::portmap::Gateway& gateway) {
 
 void Runtime::StartControl() {
   control_->Start(
-      {.status = [this] { return MakeStatus(*engine_, Context()); },
+      {.status =
+           [this] {
+             engine_->HandleActivity(uv::Loop::Now());  // Its bytes are part of the answer.
+             Flush();
+             return MakeStatus(*engine_, Context());
+           },
        .path = [this](engine::PeerId peer) { return MakePathStatus(*engine_, peer, Context()); },
        .find_peer = [this](const std::string& text) { return FindPeer(text); },
        .ping =
