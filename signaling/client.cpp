@@ -126,10 +126,11 @@ void Client::WriteFrame(Opcode opcode, std::string_view payload) {
   actions_.emplace_back(Write{SerializeMaskedFrame(opcode, AsBytes(payload), random_)});
 }
 
-void Client::HandleConnected(TimePoint /*now*/) {
+void Client::HandleConnected(TimePoint /*now*/, const std::optional<ChannelBinding>& binding) {
   if (state_ != State::kConnecting) {
     return;
   }
+  binding_ = binding;
   websocket_key_ = MakeWebSocketKey(random_);
   const std::string request = SerializeUpgradeRequest(config_.url, websocket_key_);
   const Bytes bytes = AsBytes(request);
@@ -226,9 +227,9 @@ void Client::HandleFrame(TimePoint now, const Challenge& challenge) {
     CloseAndLose(now, CloseCode::kPolicy, "the server sent a second challenge");
     return;
   }
-  const std::optional<Proof> proof = MakeLoginProof(key_, public_key_, challenge);
+  const std::optional<Proof> proof = MakeLoginProof(key_, public_key_, challenge, binding_);
   if (!proof) {
-    CloseAndLose(now, CloseCode::kPolicy, "the server's key is of small order");
+    CloseAndLose(now, CloseCode::kPolicy, "the server's challenge cannot be answered");
     return;
   }
   WriteFrame(Opcode::kText, Serialize(Hello{public_key_, *proof}));

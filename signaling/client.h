@@ -112,7 +112,8 @@ class Client {
   void Stop(TimePoint now);
 
   // About the stream of the latest Connect. What comes in a state without a stream is ignored.
-  void HandleConnected(TimePoint now);
+  /// `binding` is that of the TLS below, if there is one.
+  void HandleConnected(TimePoint now, const std::optional<ChannelBinding>& binding = {});
   void HandleBytes(TimePoint now, Bytes bytes);
   /// The stream could not be opened, or it has ended. `reason` is for a person.
   void HandleClosed(TimePoint now, std::string_view reason);
@@ -169,6 +170,7 @@ class Client {
 
   // The attempt, and the connection that came of it.
   TimePoint deadline_{};  // kWaiting: the next attempt. Until kLoggedIn: the end of this one.
+  std::optional<ChannelBinding> binding_;
   std::string websocket_key_;
   HttpHeadReader head_;
   WebSocketReader reader_{WebSocketRole::kClient, kMaxServerMessage};

@@ -9,9 +9,10 @@ namespace floe::signaling {
 Hub::Hub(HubConfig config, WelcomeSource& source, RandomSource& random)
     : config_(std::move(config)), source_(source), random_(random) {}
 
-void Hub::HandleOpened(TimePoint now, ConnectionId id, const SocketAddress& remote) {
+void Hub::HandleOpened(TimePoint now, ConnectionId id, const SocketAddress& remote,
+                       const std::optional<ChannelBinding>& binding) {
   const auto [it, inserted] =
-      entries_.try_emplace(id, Entry{.connection = HubConnection(now, remote, random_)});
+      entries_.try_emplace(id, Entry{.connection = HubConnection(now, remote, binding, random_)});
   FLOE_CHECK(inserted);
   ++counters_.opened;
   Settle(id);

@@ -93,8 +93,9 @@ class Hub {
   /// `source` and `random` must outlive the hub.
   Hub(HubConfig config, WelcomeSource& source, RandomSource& random);
 
-  /// A stream was accepted from `remote`.
-  void HandleOpened(TimePoint now, ConnectionId id, const SocketAddress& remote);
+  /// A stream was accepted from `remote`. Where TLS ends in this process, logins are bound to it.
+  void HandleOpened(TimePoint now, ConnectionId id, const SocketAddress& remote,
+                    const std::optional<ChannelBinding>& binding = {});
   void HandleBytes(TimePoint now, ConnectionId id, Bytes bytes);
   /// The operating system has taken so many of the bytes of HubWrite.
   void HandleWritten(ConnectionId id, std::size_t bytes);

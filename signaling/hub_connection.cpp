@@ -7,8 +7,10 @@
 
 namespace floe::signaling {
 
-HubConnection::HubConnection(TimePoint now, const SocketAddress& remote, RandomSource& random)
+HubConnection::HubConnection(TimePoint now, const SocketAddress& remote,
+                             const std::optional<ChannelBinding>& binding, RandomSource& random)
     : remote_(remote),
+      binding_(binding),
       random_(random),
       bucket_(now, kMessagesPerSecond, kMessageBurst),
       deadline_(now + kLoginDeadline) {}
@@ -61,6 +63,7 @@ void HubConnection::Greet() {
   challenge_key_ = GeneratePrivateKey(random_);
   challenge_.key = DerivePublicKey(challenge_key_);
   random_.Fill(challenge_.nonce);
+  challenge_.bound = binding_.has_value();
   state_ = State::kAwaitingHello;
   Send(challenge_);
 }
@@ -104,7 +107,7 @@ std::optional<HubConnection::Event> HubConnection::HandleHello(const Hello& hell
     Refuse(CloseCode::kPolicy, "a second hello");
     return std::nullopt;
   }
-  const bool proven = VerifyLoginProof(challenge_key_, challenge_, hello);
+  const bool proven = VerifyLoginProof(challenge_key_, challenge_, hello, binding_);
   challenge_key_.Wipe();  // One try.
   if (!proven) {
     Refuse(CloseCode::kPolicy, "the proof is wrong");

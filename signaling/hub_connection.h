@@ -43,8 +43,9 @@ class HubConnection {
   static constexpr std::uint32_t kMessagesPerSecond = 20;
   static constexpr std::uint32_t kMessageBurst = 60;
 
-  /// `random` must outlive the connection.
-  HubConnection(TimePoint now, const SocketAddress& remote, RandomSource& random);
+  /// `binding` is there if TLS ends in this process. `random` must outlive the connection.
+  HubConnection(TimePoint now, const SocketAddress& remote,
+                const std::optional<ChannelBinding>& binding, RandomSource& random);
 
   /// What the hub has to act on.
   using Event = std::variant<ProvenLogin, SendRequest>;
@@ -91,6 +92,7 @@ class HubConnection {
 
   State state_ = State::kReadingHead;
   SocketAddress remote_;
+  std::optional<ChannelBinding> binding_;
   RandomSource& random_;
   HttpHeadReader head_;
   WebSocketReader reader_{WebSocketRole::kServer, kMaxClientMessage};

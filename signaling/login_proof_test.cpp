@@ -57,6 +57,25 @@ TEST_F(LoginProofTest, IsGoodForOneNode) {
   EXPECT_FALSE(VerifyLoginProof(server_, challenge_, hello));
 }
 
+TEST_F(LoginProofTest, IsGoodForOneTlsConnection) {
+  const ChannelBinding here{1};
+  const ChannelBinding elsewhere{2};
+  challenge_.bound = true;
+  const Hello hello{node_key_, MakeLoginProof(node_, node_key_, challenge_, here).value()};
+
+  EXPECT_TRUE(VerifyLoginProof(server_, challenge_, hello, here));
+  EXPECT_FALSE(VerifyLoginProof(server_, challenge_, hello, elsewhere));
+  EXPECT_FALSE(VerifyLoginProof(server_, challenge_, hello));
+}
+
+TEST_F(LoginProofTest, IsNotWhatItIsWithoutTheBindingThatIsAskedFor) {
+  const Hello unbound = MakeHello();  // Somebody between the two has taken the demand away.
+  challenge_.bound = true;
+
+  EXPECT_FALSE(VerifyLoginProof(server_, challenge_, unbound, ChannelBinding{1}));
+  EXPECT_EQ(MakeLoginProof(node_, node_key_, challenge_), std::nullopt);
+}
+
 TEST_F(LoginProofTest, RefusesKeysOfSmallOrder) {
   const PublicKey zero;
   Hello hello = MakeHello();

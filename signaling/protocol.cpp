@@ -16,6 +16,8 @@ constexpr std::size_t kMaxUrlText = 512;           // bytes
 constexpr std::size_t kMaxCredential = 512;        // bytes
 constexpr std::uint64_t kMaxSeconds = 31'536'000;  // A year.
 constexpr std::uint64_t kMaxPing = 3600;           // seconds
+constexpr std::string_view kTlsExporter =
+    "tls-exporter";  // RFC 9266: the one kind of channel binding.
 
 bool IsPrintable(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
@@ -101,6 +103,11 @@ std::optional<Challenge> ReadChallenge(const Json& object) {
     return std::nullopt;
   }
   frame.key = *key;
+  const Json& binding = Member(object, "binding");
+  frame.bound = !binding.is_null();
+  if (frame.bound && ReadText(binding, kTlsExporter.size()) != kTlsExporter) {
+    return std::nullopt;
+  }
   return frame;
 }
 
@@ -258,8 +265,12 @@ Result<ClientFrame, ProtocolError> ParseClientFrame(std::string_view text) {
 }
 
 std::string Serialize(const Challenge& frame) {
-  return Write(
-      {{"t", "challenge"}, {"key", ToString(frame.key)}, {"nonce", EncodeBase64(frame.nonce)}});
+  Json object = {
+      {"t", "challenge"}, {"key", ToString(frame.key)}, {"nonce", EncodeBase64(frame.nonce)}};
+  if (frame.bound) {
+    object["binding"] = kTlsExporter;
+  }
+  return Write(object);
 }
 
 std::string Serialize(const Welcome& frame) {

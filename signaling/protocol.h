@@ -30,6 +30,8 @@ inline constexpr std::size_t kMaxReasonSize = 120;  // bytes
 
 using Nonce = std::array<std::uint8_t, kNonceSize>;
 using Proof = std::array<std::uint8_t, kProofSize>;
+/// "tls-exporter" of RFC 9266: the same at both ends of one TLS connection, and of no other.
+using ChannelBinding = std::array<std::uint8_t, 32>;
 
 /// One TURN server and what opens it for a while.
 struct TurnCredentials {
@@ -45,6 +47,8 @@ struct TurnCredentials {
 struct Challenge {
   PublicKey key;  // Of the server, for this connection alone.
   Nonce nonce{};
+  /// The proof has to hold the channel binding: it is to be good for this TLS connection alone.
+  bool bound = false;
 };
 
 /// The hello was right. Sent again when the credentials are renewed.

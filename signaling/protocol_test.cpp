@@ -60,9 +60,11 @@ TEST(ProtocolTest, WritesTheFramesOfTheReadme) {
 TEST(ProtocolTest, ReadsBackWhatItWrites) {
   Challenge challenge{.key = KeyOf(2)};
   challenge.nonce.fill(3);
+  challenge.bound = true;
   const auto challenge_back = FromServer<Challenge>(Serialize(challenge));
   EXPECT_EQ(challenge_back.key, challenge.key);
   EXPECT_EQ(challenge_back.nonce, challenge.nonce);
+  EXPECT_TRUE(challenge_back.bound);
 
   Hello hello{.key = KeyOf(4)};
   hello.proof.fill(5);

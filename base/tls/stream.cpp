@@ -273,6 +273,22 @@ std::string_view Stream::protocol() const {
   return AsText({name, size});
 }
 
+std::optional<std::array<std::uint8_t, 32>> Stream::channel_binding() const {
+  constexpr std::string_view kLabel = "EXPORTER-Channel-Binding";  // RFC 9266 section 2
+  if (state_ != State::kOpen ||
+      (SSL_version(ssl_.get()) < TLS1_3_VERSION && SSL_get_extms_support(ssl_.get()) != 1)) {
+    return std::nullopt;
+  }
+  std::array<std::uint8_t, 32> binding{};
+  // The context is empty, which in TLS 1.2 is not the same as none.
+  const std::uint8_t empty = 0;
+  if (SSL_export_keying_material(ssl_.get(), binding.data(), binding.size(), kLabel.data(),
+                                 kLabel.size(), &empty, 0, 1) != 1) {
+    return std::nullopt;
+  }
+  return binding;
+}
+
 std::string Stream::Complaint() const {
   const long verified = SSL_get_verify_result(ssl_.get());
   if (verified != X509_V_OK) {

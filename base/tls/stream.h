@@ -5,9 +5,11 @@
 
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <openssl/ssl.h>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -64,6 +66,10 @@ class Stream : public uv::ByteStream {
 
   /// What ALPN agreed on; empty if nothing.
   [[nodiscard]] std::string_view protocol() const;
+
+  /// "tls-exporter" of RFC 9266: the same at both ends of this connection, and of no other. Nothing
+  /// before the handshake is done, and for TLS 1.2 without extended master secrets.
+  [[nodiscard]] std::optional<std::array<std::uint8_t, 32>> channel_binding() const;
 
   /// True if the handshake was the short one of a session that is continued.
   [[nodiscard]] bool resumed() const { return SSL_session_reused(ssl_.get()) == 1; }

@@ -83,6 +83,17 @@ TEST_F(TlsStreamTest, CarriesWhatWasWrittenBeforeItWasOpen) {
   EXPECT_EQ(client_->remote_address()->port, listener_->local_address()->port);
 }
 
+TEST_F(TlsStreamTest, HasOneBindingAtBothEndsAndAnotherEachTime) {
+  Listen("DNS:turn.example");
+  Talk("turn.example", "hello");
+  const auto first = client_->channel_binding();
+
+  EXPECT_NE(first, std::nullopt);
+  EXPECT_EQ(first, server_->channel_binding());
+  Talk("turn.example", "hello");
+  EXPECT_NE(first, client_->channel_binding());
+}
+
 TEST_F(TlsStreamTest, CarriesMoreThanARecord) {
   Listen("DNS:turn.example");
   const std::string much(300'000, 'x');

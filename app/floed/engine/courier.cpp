@@ -85,8 +85,9 @@ void Courier::HandleNetworkChange(TimePoint now) {
   ForEachServer([now](StreamId, signaling::Client& client) { client.HandleNetworkChange(now); });
 }
 
-void Courier::HandleStreamOpened(TimePoint now, StreamId id) {
-  servers_[id].client->HandleConnected(now);
+void Courier::HandleStreamOpened(TimePoint now, StreamId id,
+                                 const std::optional<signaling::ChannelBinding>& binding) {
+  servers_[id].client->HandleConnected(now, binding);
   Drain(id);
 }
 

@@ -112,7 +112,9 @@ class Courier {
   void Start(TimePoint now);
   void Stop(TimePoint now);
   void HandleNetworkChange(TimePoint now);
-  void HandleStreamOpened(TimePoint now, StreamId id);
+  /// `binding` is that of the TLS of wss://.
+  void HandleStreamOpened(TimePoint now, StreamId id,
+                          const std::optional<signaling::ChannelBinding>& binding = {});
   void HandleStreamBytes(TimePoint now, StreamId id, Bytes bytes);
   void HandleStreamClosed(TimePoint now, StreamId id, std::string_view reason);
   void HandleTimeout(TimePoint now);

@@ -409,8 +409,9 @@ void Engine::HandleRelayStreamClosed(TimePoint now, ice::StreamId id, std::strin
   Drain(now);
 }
 
-void Engine::HandleStreamOpened(TimePoint now, StreamId id) {
-  courier_.HandleStreamOpened(now, id);
+void Engine::HandleStreamOpened(TimePoint now, StreamId id,
+                                const std::optional<signaling::ChannelBinding>& binding) {
+  courier_.HandleStreamOpened(now, id, binding);
   Drain(now);
 }
 

@@ -246,7 +246,9 @@ class Engine {
 
   // Of streams to the rendezvous.
 
-  void HandleStreamOpened(TimePoint now, StreamId id);
+  /// `binding` is that of the TLS of wss://.
+  void HandleStreamOpened(TimePoint now, StreamId id,
+                          const std::optional<signaling::ChannelBinding>& binding = {});
   void HandleStreamBytes(TimePoint now, StreamId id, Bytes bytes);
   void HandleStreamClosed(TimePoint now, StreamId id, std::string_view reason);
 

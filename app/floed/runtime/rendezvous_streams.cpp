@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/uv/stream.h"
+
 namespace floe::daemon {
 namespace {
 
 constexpr Duration kConnectTimeout = std::chrono::seconds(5);  // For one address.
+constexpr Duration kHandshakeTimeout = std::chrono::seconds(5);
 
 std::string Describe(const Error& error) {
   return error.context + ": " + error.code.message();
@@ -21,8 +24,7 @@ void RendezvousStreams::Open(const engine::OpenStream& action) {
   const engine::StreamId id = action.id;
   Connection& connection = connections_[id] = Connection{};
   if (action.url.secure) {
-    Fail(id, "wss:// is not supported by this version; use ws:// to a server you can reach safely");
-    return;
+    connection.host = action.url.host;
   }
   if (const auto ip = ParseIpAddress(action.url.host)) {
     connection.addresses = {{*ip, action.url.port}};
@@ -45,20 +47,50 @@ void RendezvousStreams::Open(const engine::OpenStream& action) {
   }
 }
 
+Result<std::unique_ptr<uv::ByteStream>> RendezvousStreams::Connect(const SocketAddress& address,
+                                                                   const std::string& host) {
+  const TimePoint now = uv::Loop::Now();
+  auto stream = uv::Stream::ConnectTcp(loop_, address, now + kConnectTimeout, fwmark_);
+  if (!stream) {
+    return floe::Fail(std::move(stream.error()));
+  }
+  if (host.empty()) {
+    return std::unique_ptr<uv::ByteStream>(std::move(*stream));
+  }
+  if (!tls_) {
+    auto context = tls::Context::MakeClient();
+    if (!context) {
+      return floe::Fail(std::move(context.error()));
+    }
+    tls_ = std::move(*context);
+  }
+  auto secured = tls::Stream::MakeClient(loop_, *tls_, std::move(*stream), host, {"http/1.1"},
+                                         now + kConnectTimeout + kHandshakeTimeout);
+  if (!secured) {
+    return floe::Fail(std::move(secured.error()));
+  }
+  return std::unique_ptr<uv::ByteStream>(std::move(*secured));
+}
+
+void RendezvousStreams::HandleOpen(engine::StreamId id) {
+  const Connection& connection = connections_.at(id);
+  const auto* secured = dynamic_cast<const tls::Stream*>(connection.stream.get());
+  handlers_.on_open(id, secured == nullptr ? std::nullopt : secured->channel_binding());
+}
+
 void RendezvousStreams::TryNext(engine::StreamId id, std::string reason) {
   Connection& connection = connections_[id];
   connection.stream.reset();
   while (!connection.addresses.empty()) {
     const SocketAddress address = connection.addresses.back();
     connection.addresses.pop_back();
-    auto stream =
-        uv::Stream::ConnectTcp(loop_, address, uv::Loop::Now() + kConnectTimeout, fwmark_);
+    auto stream = Connect(address, connection.host);
     if (!stream) {
       reason = Describe(stream.error());
       continue;
     }
     connection.stream = std::move(*stream);
-    connection.stream->Start({.on_connect = [this, id] { handlers_.on_open(id); },
+    connection.stream->Start({.on_connect = [this, id] { HandleOpen(id); },
                               .on_data = [this, id](Bytes bytes) { handlers_.on_bytes(id, bytes); },
                               .on_close =
                                   [this, id](uv::CloseReason close_reason, const Error& error) {

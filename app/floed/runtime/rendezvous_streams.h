@@ -6,16 +6,21 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "app/floed/engine/engine.h"
 #include "base/bytes.h"
+#include "base/result.h"
 #include "base/socket_address.h"
+#include "base/tls/context.h"
+#include "base/tls/stream.h"
+#include "base/uv/byte_stream.h"
 #include "base/uv/loop.h"
 #include "base/uv/resolver.h"
-#include "base/uv/stream.h"
+#include "signaling/protocol.h"
 
 namespace floe::daemon {
 
@@ -23,7 +28,7 @@ namespace floe::daemon {
 class RendezvousStreams {
  public:
   struct Handlers {
-    std::function<void(engine::StreamId)> on_open;
+    std::function<void(engine::StreamId, const std::optional<signaling::ChannelBinding>&)> on_open;
     std::function<void(engine::StreamId, Bytes)> on_bytes;
     std::function<void(engine::StreamId, std::string_view reason)> on_close;
   };
@@ -38,16 +43,22 @@ class RendezvousStreams {
  private:
   struct Connection {
     std::unique_ptr<uv::Resolver> resolver;
-    std::unique_ptr<uv::Stream> stream;
+    std::unique_ptr<uv::ByteStream> stream;
+    std::string host;                      // Whose certificate it has to be; empty without TLS.
     std::vector<SocketAddress> addresses;  // Still to be tried, the next one last.
   };
 
+  /// A stream to `address`, with TLS if the URL wants it.
+  [[nodiscard]] Result<std::unique_ptr<uv::ByteStream>> Connect(const SocketAddress& address,
+                                                                const std::string& host);
+  void HandleOpen(engine::StreamId id);
   void TryNext(engine::StreamId id, std::string reason);
   void Fail(engine::StreamId id, std::string reason);
 
   uv::Loop& loop_;
   std::uint32_t fwmark_;
   Handlers handlers_;
+  std::unique_ptr<tls::Context> tls_;  // Once it is needed.
   std::map<engine::StreamId, Connection> connections_;
 };
 

@@ -106,21 +106,22 @@ void Runtime::MakeEngine() {
   timer_ = std::make_unique<uv::Timer>(*loop_, [this] { HandleTimer(); });
   streams_ = std::make_unique<RendezvousStreams>(
       *loop_, config_.node.fwmark,
-      RendezvousStreams::Handlers{.on_open =
-                                      [this](engine::StreamId id) {
-                                        engine_->HandleStreamOpened(uv::Loop::Now(), id);
-                                        Flush();
-                                      },
-                                  .on_bytes =
-                                      [this](engine::StreamId id, Bytes bytes) {
-                                        engine_->HandleStreamBytes(uv::Loop::Now(), id, bytes);
-                                        Flush();
-                                      },
-                                  .on_close =
-                                      [this](engine::StreamId id, std::string_view reason) {
-                                        engine_->HandleStreamClosed(uv::Loop::Now(), id, reason);
-                                        Flush();
-                                      }});
+      RendezvousStreams::Handlers{
+          .on_open =
+              [this](engine::StreamId id, const std::optional<signaling::ChannelBinding>& binding) {
+                engine_->HandleStreamOpened(uv::Loop::Now(), id, binding);
+                Flush();
+              },
+          .on_bytes =
+              [this](engine::StreamId id, Bytes bytes) {
+                engine_->HandleStreamBytes(uv::Loop::Now(), id, bytes);
+                Flush();
+              },
+          .on_close =
+              [this](engine::StreamId id, std::string_view reason) {
+                engine_->HandleStreamClosed(uv::Loop::Now(), id, reason);
+                Flush();
+              }});
   relay_streams_ = std::make_unique<ice::RelayStreams>(
       *loop_, config_.node.fwmark,
       ice::RelayStreams::Handlers{
