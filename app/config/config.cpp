@@ -4,12 +4,12 @@
 #include <array>
 #include <cerrno>
 #include <fmt/format.h>
-#include <fstream>
 #include <net/if.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
 
+#include "app/config/config_file.h"
 #include "app/config/derived_address.h"
 #include "app/config/document.h"
 #include "app/config/fields.h"
@@ -20,7 +20,6 @@
 namespace floe::config {
 namespace {
 
-constexpr std::streamsize kLargestFile = 4 << 20;  // bytes
 constexpr std::int64_t kSchema = 1;
 constexpr Range kPorts = {0, 65535};
 constexpr Range kMtus = {576, 9000};  // bytes; RFC 791 asks for 576 at least
@@ -380,10 +379,6 @@ void ConfigReader::ReadRest(Config& config) const {
       Table("routing", {"allow_overlap"}).Boolean("allow_overlap").value_or(false);
 }
 
-ConfigError CannotRead(const std::filesystem::path& path, const std::string& reason) {
-  return {path.native(), 0, 0, "", "cannot be read: " + reason, "name a readable file"};
-}
-
 }  // namespace
 
 std::string EndpointText(const PeerConfig& peer) {
@@ -404,25 +399,11 @@ Result<Config, ConfigError> ParseConfig(std::string_view text, const std::filesy
 }
 
 Result<Config, ConfigError> LoadConfig(const std::filesystem::path& path) {
-  std::error_code code;
-  if (std::filesystem::is_directory(path, code)) {
-    return Fail(CannotRead(path, std::generic_category().message(EISDIR)));
+  const auto text = ReadConfigFile(path);
+  if (!text) {
+    return Fail(text.error());
   }
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    return Fail(CannotRead(path, std::generic_category().message(errno)));
-  }
-  std::string text(static_cast<std::size_t>(kLargestFile) + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) {
-    return Fail(CannotRead(path, std::generic_category().message(EIO)));
-  }
-  if (file.gcount() > kLargestFile) {
-    return Fail(CannotRead(path, std::generic_category().message(EFBIG)));
-  }
-  text.resize(static_cast<std::size_t>(file.gcount()));
-  return ParseConfig(text, path);
+  return ParseConfig(*text, path);
 }
 
 }  // namespace floe::config

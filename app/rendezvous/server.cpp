@@ -1,6 +1,5 @@
 #include "app/rendezvous/server.h"
 
-#include <algorithm>
 #include <csignal>
 #include <utility>
 
@@ -24,14 +23,10 @@ Result<std::unique_ptr<Server>> Server::Make(const ServerConfig& config) {
   if (!loop) {
     return Fail(std::move(loop.error()));
   }
-  std::vector<IpAddress> addresses;
-  for (const SocketAddress& address : config.listen) {
-    if (std::ranges::find(addresses, address.ip) == addresses.end()) {
-      addresses.push_back(address.ip);
-    }
-  }
   SystemRandom random;
-  auto server = std::make_unique<Server>(std::move(*loop), addresses, MakeSecret(random));
+  auto server = std::make_unique<Server>(
+      std::move(*loop), config.addresses,
+      config.turn_secret ? config.turn_secret->Clone() : MakeSecret(random));
   if (auto listening = server->Listen(config); !listening) {
     return Fail(std::move(listening.error()));
   }
@@ -47,15 +42,20 @@ Server::Server(std::unique_ptr<uv::Loop> loop, std::vector<IpAddress> addresses,
       signaling_(*loop_, services_, random_) {}
 
 Result<void> Server::Listen(const ServerConfig& config) {
-  auto signals = uv::Signals::Make(*loop_, [this](int signal) {
-    if (signal != SIGHUP) {
-      loop_->Stop();
-    }
-  });
+  auto signals = uv::Signals::Make(*loop_, [this](int signal) { HandleSignal(signal); });
   if (!signals) {
     return Fail(std::move(signals.error()));
   }
   signals_ = std::move(*signals);
+  if (config.tls) {
+    auto certificate = Certificate::Make(
+        *loop_, *config.tls,
+        [this](std::shared_ptr<tls::Context> context) { signaling_.UseTls(std::move(context)); });
+    if (!certificate) {
+      return Fail(std::move(certificate.error()));
+    }
+    certificate_ = std::move(*certificate);
+  }
   for (const SocketAddress& address : config.listen) {
     if (auto listening = signaling_.Listen(address); !listening) {
       return listening;
@@ -67,6 +67,22 @@ Result<void> Server::Listen(const ServerConfig& config) {
   }
   turn_ = std::move(*turn);
   return {};
+}
+
+/// SIGHUP reads the certificate again; the others end it.
+void Server::HandleSignal(int signal) {
+  if (signal != SIGHUP) {
+    loop_->Stop();
+    return;
+  }
+  if (!certificate_) {
+    return;
+  }
+  if (const auto read = certificate_->Read()) {
+    log::Info("the certificate was read again");
+  } else {
+    log::Warn("{}; the last certificate stays in use", read.error().context);
+  }
 }
 
 void Server::Run() {

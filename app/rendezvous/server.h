@@ -1,4 +1,4 @@
-// floe-rendezvous put together: signaling on TCP, STUN and TURN on UDP, one event loop.
+// floe-rendezvous put together: signaling on TCP or TLS, STUN and TURN on UDP, one event loop.
 
 #pragma once
 
@@ -6,6 +6,8 @@
 #include <memory>
 #include <vector>
 
+#include "app/rendezvous/certificate.h"
+#include "app/rendezvous/config.h"
 #include "app/rendezvous/own_services.h"
 #include "app/rendezvous/signaling_service.h"
 #include "app/rendezvous/turn_service.h"
@@ -19,10 +21,6 @@
 namespace floe::rendezvous {
 
 inline constexpr std::uint16_t kDefaultSignalingPort = 8080;
-
-struct ServerConfig {
-  std::vector<SocketAddress> listen;  // For signaling; STUN and TURN use the same addresses.
-};
 
 class Server {
  public:
@@ -39,6 +37,7 @@ class Server {
 
  private:
   [[nodiscard]] Result<void> Listen(const ServerConfig& config);
+  void HandleSignal(int signal);
 
   std::unique_ptr<uv::Loop> loop_;
   SystemRandom random_;
@@ -46,6 +45,7 @@ class Server {
   SecretString secret_;
   OwnServices services_;
   SignalingService signaling_;
+  std::unique_ptr<Certificate> certificate_;
   std::unique_ptr<TurnService> turn_;
   std::unique_ptr<uv::Signals> signals_;
 };

@@ -1,12 +1,16 @@
 #include "app/rendezvous/signaling_service.h"
 
+#include <optional>
 #include <utility>
 #include <variant>
+
+#include "base/tls/stream.h"
 
 namespace floe::rendezvous {
 namespace {
 
 constexpr std::size_t kMaxConnections = 20'000;
+constexpr Duration kHandshakeDeadline = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -27,30 +31,60 @@ Result<void> SignalingService::Listen(const SocketAddress& address) {
   return {};
 }
 
-void SignalingService::Accept(std::unique_ptr<uv::ByteStream> stream) {
-  const auto remote = stream->remote_address();
-  if (!remote || streams_.size() >= kMaxConnections) {
+Result<std::unique_ptr<uv::ByteStream>> SignalingService::Secure(
+    std::unique_ptr<uv::ByteStream> below) const {
+  if (!tls_) {
+    return below;
+  }
+  auto secured =
+      tls::Stream::MakeServer(loop_, *tls_, std::move(below), uv::Loop::Now() + kHandshakeDeadline);
+  if (!secured) {
+    return Fail(std::move(secured.error()));
+  }
+  return std::unique_ptr<uv::ByteStream>(std::move(*secured));
+}
+
+void SignalingService::Accept(std::unique_ptr<uv::ByteStream> accepted) {
+  const auto remote = accepted->remote_address();
+  if (!remote || connections_.size() >= kMaxConnections) {
     return;  // Destroying the stream closes it.
   }
+  auto stream = Secure(std::move(accepted));
+  if (!stream) {
+    return;
+  }
   const signaling::ConnectionId id = next_id_++;
-  uv::ByteStream& accepted = *streams_.emplace(id, std::move(stream)).first->second;
-  accepted.Start({.on_data =
-                      [this, id](Bytes bytes) {
-                        hub_.HandleBytes(uv::Loop::Now(), id, bytes);
-                        Flush();
-                      },
-                  .on_drain =
-                      [this, id] {
-                        hub_.HandleWritten(id, std::exchange(unwritten_[id], 0));
-                        Flush();
-                      },
-                  .on_close =
-                      [this, id](uv::CloseReason, const Error&) {
-                        hub_.HandleClosed(id);
-                        Forget(id);
-                        Flush();
-                      }});
-  hub_.HandleOpened(uv::Loop::Now(), id, *remote);
+  Connection& connection = connections_[id];
+  connection.tls = tls_;
+  connection.stream = std::move(*stream);
+  connection.stream->Start({.on_connect = [this, id, remote = *remote] { Open(id, remote); },
+                            .on_data =
+                                [this, id](Bytes bytes) {
+                                  hub_.HandleBytes(uv::Loop::Now(), id, bytes);
+                                  Flush();
+                                },
+                            .on_drain =
+                                [this, id] {
+                                  const std::size_t written =
+                                      std::exchange(connections_.at(id).unwritten, 0);
+                                  hub_.HandleWritten(id, written);
+                                  Flush();
+                                },
+                            .on_close =
+                                [this, id](uv::CloseReason, const Error&) {
+                                  hub_.HandleClosed(id);
+                                  Forget(id);
+                                  Flush();
+                                }});
+  if (!tls_) {
+    Open(id, *remote);
+  }
+}
+
+void SignalingService::Open(signaling::ConnectionId id, const SocketAddress& remote) {
+  const auto* secured = dynamic_cast<const tls::Stream*>(connections_.at(id).stream.get());
+  hub_.HandleOpened(uv::Loop::Now(), id, remote,
+                    secured == nullptr ? std::nullopt : secured->channel_binding());
   Flush();
 }
 
@@ -66,33 +100,32 @@ void SignalingService::Flush() {
 }
 
 void SignalingService::Write(const signaling::HubWrite& write) {
-  const auto found = streams_.find(write.id);
-  if (found == streams_.end()) {
+  const auto found = connections_.find(write.id);
+  if (found == connections_.end()) {
     return;
   }
-  found->second->Write(write.bytes);
-  if (found->second->write_queue_size() == 0) {
+  found->second.stream->Write(write.bytes);
+  if (found->second.stream->write_queue_size() == 0) {
     hub_.HandleWritten(write.id, write.bytes.size());
   } else {
-    unwritten_[write.id] += write.bytes.size();
+    found->second.unwritten += write.bytes.size();
   }
 }
 
 void SignalingService::Close(const signaling::HubClose& close) {
-  const auto found = streams_.find(close.id);
-  if (found == streams_.end()) {
+  const auto found = connections_.find(close.id);
+  if (found == connections_.end()) {
     return;
   }
   if (close.mode == signaling::HubClose::Mode::kFlush) {
-    found->second->Shutdown();  // on_close comes when the other end has ended too.
+    found->second.stream->Shutdown();  // on_close comes when the other end has ended too.
   } else {
     Forget(close.id);
   }
 }
 
 void SignalingService::Forget(signaling::ConnectionId id) {
-  streams_.erase(id);
-  unwritten_.erase(id);
+  connections_.erase(id);
 }
 
 }  // namespace floe::rendezvous
