@@ -83,11 +83,11 @@ class Rendezvous:
         self.listen = [f"{host}:{port}" for host in [server.ip, f"[{server.ip6}]"][:1 + ipv6]]
         self.urls = [f"ws://{address}" for address in self.listen]
         self.stun_uri = f"stun:{server.ip}:3478"
+        self.options = ["--dev"] + [word for address in self.listen for word in ("--listen", address)]
         self.start()
 
     def start(self) -> None:
-        options = [word for address in self.listen for word in ("--listen", address)]
-        self.proc: Proc = self.server.popen([RENDEZVOUS, "serve", "--dev", *options])
+        self.proc: Proc = self.server.popen([RENDEZVOUS, "serve", *self.options])
         wait_until(self._answers, what=f"floe-rendezvous, see {self.proc.log}")
 
     def _answers(self) -> bool:
@@ -104,6 +104,31 @@ class Rendezvous:
     def stop(self) -> int:
         self.proc.send_signal(signal.SIGTERM)
         return self.proc.wait(10)
+
+
+class SecureRendezvous(Rendezvous):
+    """One with a certificate of the laboratory's own CA and a configuration; daemons need trust() in their environment."""
+
+    def __init__(self, server: Server):
+        self.server, self.port = server, 443
+        self.listen, self.urls, self.stun_uri = [f"{server.ip}:443"], [f"wss://{server.ip}"], f"stun:{server.ip}:3478"
+        self.dir = server.lab.dir / "rendezvous"
+        self.dir.mkdir()
+        self.renew()
+        self.config_file = self.dir / "floe-rendezvous.toml"
+        self.config_file.write_text(section("[server]", listen=self.listen) + "\n" + section("[tls]", certificate="chain.pem", key="key.pem"))
+        self.options = ["--config", self.config_file]
+        self.start()
+
+    def renew(self, ip: str | None = None) -> None:
+        """Another certificate, for this address or its own."""
+        self.ca, certificate, key = self.server.lab.certificate("rendezvous", [ip or self.server.ip])
+        for new, name in ((certificate, "chain.pem"), (key, "key.pem")):
+            shutil.copy(new, self.dir / f"{name}.new")
+            os.replace(self.dir / f"{name}.new", self.dir / name)
+
+    def trust(self) -> dict[str, str]:
+        return {"SSL_CERT_FILE": str(self.ca)}
 
 
 class Daemon:

@@ -483,7 +483,7 @@ void Runtime::HandleNotice(const engine::Notice& notice) {
                ToString(moved->path.remote), ToString(moved->path.remote_type));
   } else if (const auto* connected = std::get_if<engine::RendezvousUp>(&notice)) {
     if (const auto found = rendezvous_.find(connected->id); found != rendezvous_.end()) {
-      found->second.complained = false;
+      found->second.complaint.clear();
       log::Info("rendezvous {}: connected", found->second.text);
     }
   } else if (const auto* lost = std::get_if<engine::RendezvousDown>(&notice)) {
@@ -491,7 +491,8 @@ void Runtime::HandleNotice(const engine::Notice& notice) {
     if (found == rendezvous_.end()) {
       return;  // The configuration has it no more.
     }
-    if (!std::exchange(found->second.complained, true) && !stopping_) {
+    if (found->second.complaint != lost->reason && !stopping_) {
+      found->second.complaint = lost->reason;
       log::Warn("rendezvous {}: {}; trying again", found->second.text, lost->reason);
     }
   } else if (const auto* refused = std::get_if<ice::RelayRefused>(&notice)) {

@@ -64,8 +64,8 @@ class Runtime {
 
  private:
   struct Rendezvous {
-    std::string text;         // Its URL.
-    bool complained = false;  // That it cannot be reached has been said.
+    std::string text;       // Its URL.
+    std::string complaint;  // Why it cannot be reached, as was said last.
     std::unique_ptr<ServerDirectory> offered;
   };
 
