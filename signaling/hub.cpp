@@ -15,7 +15,7 @@ void Hub::HandleOpened(TimePoint now, ConnectionId id, const SocketAddress& remo
       entries_.try_emplace(id, Entry{.connection = HubConnection(now, remote, binding, random_)});
   FLOE_CHECK(inserted);
   ++counters_.opened;
-  Settle(id);
+  Settle(now, id);
 }
 
 void Hub::HandleBytes(TimePoint now, ConnectionId id, Bytes bytes) {
@@ -27,11 +27,12 @@ void Hub::HandleBytes(TimePoint now, ConnectionId id, Bytes bytes) {
     }
     std::optional<HubConnection::Event> event =
         found->second.connection.Read(now, bytes, config_.path);
-    Settle(id);
+    Settle(now, id);
     if (!event) {
       return;
     }
     HandleEvent(now, id, std::move(*event));
+    AnswerSenders(now);
   }
 }
 
@@ -53,14 +54,14 @@ void Hub::HandleLogin(TimePoint now, ConnectionId id, const PublicKey& node) {
     const ConnectionId older_id = older->second;
     ++counters_.replaced;
     entries_.at(older_id).connection.Refuse(CloseCode::kPolicy, "replaced by a newer login");
-    Settle(older_id);
+    Settle(now, older_id);
   }
   online_.insert_or_assign(node, id);
   ++counters_.logins;
   entry->second.node = node;
   entry->second.connection.Accept(now);
   SendWelcome(now, entry->second);
-  Settle(id);
+  Settle(now, id);
 }
 
 void Hub::SendWelcome(TimePoint now, Entry& entry) {
@@ -85,25 +86,46 @@ void Hub::HandleSend(TimePoint now, ConnectionId id, SendRequest request) {
     return;
   }
   const bool allowed = sender->second.connection.TakeToken(now);
-  const Delivery delivery = allowed ? Deliver(*sender->second.node, request) : Delivery::kLimited;
-  Count(delivery);
-  // Looked up again: a node that writes to itself and does not read may be gone.
-  if (const auto still = entries_.find(id); still != entries_.end()) {
-    still->second.connection.Send(SendAnswer{request.id, delivery});
-    Settle(id);
+  const std::optional<Delivery> delivery =
+      allowed ? Deliver(now, *sender->second.node, id, request) : Delivery::kLimited;
+  if (delivery) {
+    outcomes_.push_back({id, request.id, *delivery});
   }
 }
 
-Delivery Hub::Deliver(const PublicKey& from, SendRequest& request) {
+std::optional<Delivery> Hub::Deliver(TimePoint now, const PublicKey& from, ConnectionId sender,
+                                     SendRequest& request) {
   const auto target = online_.find(request.to);
   if (target == online_.end()) {
     return Delivery::kOffline;
   }
   const ConnectionId id = target->second;
-  entries_.at(id).connection.Send(ReceivedBox{from, std::move(request.box)});
-  Settle(id);
-  // A target that does not read has just been closed.
-  return entries_.contains(id) ? Delivery::kDelivered : Delivery::kOffline;
+  Entry& entry = entries_.at(id);
+  if (entry.undelivered.size() >= kMaxUndelivered) {
+    return Delivery::kLimited;
+  }
+  entry.connection.Send(ReceivedBox{from, std::move(request.box)});
+  Settle(now, id);
+  const auto still = entries_.find(id);
+  if (still == entries_.end()) {
+    return Delivery::kOffline;  // It does not read and has just been closed.
+  }
+  still->second.undelivered.push_back({still->second.queued, sender, request.id});
+  return std::nullopt;
+}
+
+/// A sender may be gone, and telling it may close it, which leaves more to tell.
+void Hub::AnswerSenders(TimePoint now) {
+  while (!outcomes_.empty()) {
+    const Outcome outcome = outcomes_.front();
+    outcomes_.pop_front();
+    Count(outcome.delivery);
+    const auto sender = entries_.find(outcome.sender);
+    if (sender != entries_.end() && sender->second.node) {
+      sender->second.connection.Send(SendAnswer{outcome.request, outcome.delivery});
+      Settle(now, outcome.sender);
+    }
+  }
 }
 
 void Hub::Count(Delivery delivery) {
@@ -122,21 +144,22 @@ void Hub::Count(Delivery delivery) {
 
 /// After each input to a connection: passes on what it wrote, closes it if it is over, and notes
 /// when it is to be woken. The entry may be gone afterwards.
-void Hub::Settle(ConnectionId id) {
+void Hub::Settle(TimePoint now, ConnectionId id) {
   const auto found = entries_.find(id);
   if (found == entries_.end()) {
     return;
   }
   Entry& entry = found->second;
   std::vector<std::uint8_t> output = entry.connection.TakeOutput();
-  entry.unwritten += output.size();
-  if (entry.unwritten > kMaxUnwritten) {
-    ++counters_.slow;
-    actions_.emplace_back(HubClose{id, HubClose::Mode::kAbort});
-    Forget(id);
+  entry.queued += output.size();
+  if (entry.queued - entry.written > kMaxUnwritten) {
+    CloseSlow(id);
     return;
   }
   if (!output.empty()) {
+    if (!entry.read_by) {
+      entry.read_by = now + kReadDeadline;
+    }
     actions_.emplace_back(HubWrite{id, std::move(output)});
   }
   if (entry.connection.state() == HubConnection::State::kOver) {
@@ -147,10 +170,19 @@ void Hub::Settle(ConnectionId id) {
   Schedule(id, entry);
 }
 
+void Hub::CloseSlow(ConnectionId id) {
+  ++counters_.slow;
+  actions_.emplace_back(HubClose{id, HubClose::Mode::kAbort});
+  Forget(id);
+}
+
 void Hub::Schedule(ConnectionId id, Entry& entry) {
   std::optional<TimePoint> next = entry.connection.NextTimeout();
   if (entry.renew_at) {
     next = next ? std::min(*next, *entry.renew_at) : *entry.renew_at;
+  }
+  if (entry.read_by) {
+    next = next ? std::min(*next, *entry.read_by) : *entry.read_by;
   }
   if (next == entry.scheduled) {
     return;
@@ -173,6 +205,9 @@ void Hub::Forget(ConnectionId id) {
   if (entry.scheduled) {
     timers_.erase({*entry.scheduled, id});
   }
+  for (const Undelivered& message : entry.undelivered) {
+    outcomes_.push_back({message.sender, message.request, Delivery::kOffline});
+  }
   if (entry.node) {
     const auto online = online_.find(*entry.node);
     if (online != online_.end() && online->second == id) {  // Else a newer login has its place.
@@ -182,26 +217,45 @@ void Hub::Forget(ConnectionId id) {
   entries_.erase(found);
 }
 
-void Hub::HandleWritten(ConnectionId id, std::size_t bytes) {
-  if (const auto found = entries_.find(id); found != entries_.end()) {
-    found->second.unwritten -= std::min(bytes, found->second.unwritten);
+void Hub::HandleWritten(TimePoint now, ConnectionId id, std::size_t bytes) {
+  const auto found = entries_.find(id);
+  if (found == entries_.end()) {
+    return;
   }
+  Entry& entry = found->second;
+  entry.written = std::min(entry.written + bytes, entry.queued);
+  if (entry.written == entry.queued) {
+    entry.read_by.reset();
+  }
+  while (!entry.undelivered.empty() && entry.undelivered.front().end <= entry.written) {
+    const Undelivered& message = entry.undelivered.front();
+    outcomes_.push_back({message.sender, message.request, Delivery::kDelivered});
+    entry.undelivered.pop_front();
+  }
+  Settle(now, id);
+  AnswerSenders(now);
 }
 
-void Hub::HandleClosed(ConnectionId id) {
+void Hub::HandleClosed(TimePoint now, ConnectionId id) {
   Forget(id);
+  AnswerSenders(now);
 }
 
 void Hub::HandleTimeout(TimePoint now) {
   while (!timers_.empty() && timers_.begin()->first <= now) {
     const ConnectionId id = timers_.begin()->second;
     Entry& entry = entries_.at(id);
+    if (entry.read_by && *entry.read_by <= now) {
+      CloseSlow(id);
+      continue;
+    }
     entry.connection.HandleTimeout(now);
     if (entry.renew_at && *entry.renew_at <= now) {
       SendWelcome(now, entry);
     }
-    Settle(id);
+    Settle(now, id);
   }
+  AnswerSenders(now);
 }
 
 std::optional<TimePoint> Hub::NextTimeout() const {

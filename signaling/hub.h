@@ -87,6 +87,10 @@ class Hub {
  public:
   /// Bytes given to the owner that HandleWritten() has not told about.
   static constexpr std::size_t kMaxUnwritten = 256 * 1024;
+  /// For so long there may be some; then the connection is closed.
+  static constexpr Duration kReadDeadline = std::chrono::seconds(10);
+  /// Messages to one node that it has not taken yet; more are limited.
+  static constexpr std::size_t kMaxUndelivered = 64;
   /// Credentials are never renewed more often than that.
   static constexpr Duration kMinRenewal = std::chrono::seconds(30);
 
@@ -98,9 +102,9 @@ class Hub {
                     const std::optional<ChannelBinding>& binding = {});
   void HandleBytes(TimePoint now, ConnectionId id, Bytes bytes);
   /// The operating system has taken so many of the bytes of HubWrite.
-  void HandleWritten(ConnectionId id, std::size_t bytes);
+  void HandleWritten(TimePoint now, ConnectionId id, std::size_t bytes);
   /// The stream has ended.
-  void HandleClosed(ConnectionId id);
+  void HandleClosed(TimePoint now, ConnectionId id);
 
   void HandleTimeout(TimePoint now);
   [[nodiscard]] std::optional<TimePoint> NextTimeout() const;
@@ -116,10 +120,27 @@ class Hub {
   [[nodiscard]] const HubCounters& counters() const { return counters_; }
 
  private:
+  /// A message that is answered when its target has taken it, or is gone.
+  struct Undelivered {
+    std::uint64_t end = 0;  // Of the bytes for the target, counted from its first.
+    ConnectionId sender = 0;
+    std::uint64_t request = 0;
+  };
+
+  /// What is to be told to the sender of a message.
+  struct Outcome {
+    ConnectionId sender = 0;
+    std::uint64_t request = 0;
+    Delivery delivery = Delivery::kDelivered;
+  };
+
   struct Entry {
     HubConnection connection;
-    std::optional<PublicKey> node;       // Set by the login.
-    std::size_t unwritten = 0;           // bytes
+    std::optional<PublicKey> node;  // Set by the login.
+    std::uint64_t queued = 0;       // Bytes given to the owner,
+    std::uint64_t written = 0;      // and how many of them are told of.
+    std::deque<Undelivered> undelivered;
+    std::optional<TimePoint> read_by;    // While there are others.
     std::optional<TimePoint> renew_at;   // Of the TURN credentials.
     std::optional<TimePoint> scheduled;  // Its place in timers_.
   };
@@ -127,10 +148,14 @@ class Hub {
   void HandleEvent(TimePoint now, ConnectionId id, HubConnection::Event event);
   void HandleLogin(TimePoint now, ConnectionId id, const PublicKey& node);
   void HandleSend(TimePoint now, ConnectionId id, SendRequest request);
-  [[nodiscard]] Delivery Deliver(const PublicKey& from, SendRequest& request);
+  /// Nothing if the answer has to wait.
+  [[nodiscard]] std::optional<Delivery> Deliver(TimePoint now, const PublicKey& from,
+                                                ConnectionId sender, SendRequest& request);
+  void AnswerSenders(TimePoint now);
   void SendWelcome(TimePoint now, Entry& entry);
   void Count(Delivery delivery);
-  void Settle(ConnectionId id);
+  void Settle(TimePoint now, ConnectionId id);
+  void CloseSlow(ConnectionId id);
   void Schedule(ConnectionId id, Entry& entry);
   void Forget(ConnectionId id);
 
@@ -141,6 +166,7 @@ class Hub {
   std::map<PublicKey, ConnectionId> online_;
   std::set<std::pair<TimePoint, ConnectionId>> timers_;
   std::deque<HubAction> actions_;
+  std::deque<Outcome> outcomes_;
   HubCounters counters_;
 };
 

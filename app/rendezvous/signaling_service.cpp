@@ -67,12 +67,12 @@ void SignalingService::Accept(std::unique_ptr<uv::ByteStream> accepted) {
                                 [this, id] {
                                   const std::size_t written =
                                       std::exchange(connections_.at(id).unwritten, 0);
-                                  hub_.HandleWritten(id, written);
+                                  hub_.HandleWritten(uv::Loop::Now(), id, written);
                                   Flush();
                                 },
                             .on_close =
                                 [this, id](uv::CloseReason, const Error&) {
-                                  hub_.HandleClosed(id);
+                                  hub_.HandleClosed(uv::Loop::Now(), id);
                                   Forget(id);
                                   Flush();
                                 }});
@@ -106,7 +106,7 @@ void SignalingService::Write(const signaling::HubWrite& write) {
   }
   found->second.stream->Write(write.bytes);
   if (found->second.stream->write_queue_size() == 0) {
-    hub_.HandleWritten(write.id, write.bytes.size());
+    hub_.HandleWritten(uv::Loop::Now(), write.id, write.bytes.size());
   } else {
     found->second.unwritten += write.bytes.size();
   }

@@ -95,7 +95,7 @@ class Scenario {
         WriteAsNode(node, argument);
         break;
       default:
-        hub_.HandleClosed(node.connection);
+        hub_.HandleClosed(now_, node.connection);
         break;
     }
     Drain();
@@ -189,7 +189,7 @@ class Scenario {
   /// With a WebSocket at once if bit 0 of `how` is set.
   void OpenStranger(std::uint8_t how) {
     if (strangers_.size() == kMaxStrangers) {
-      hub_.HandleClosed(strangers_.front());
+      hub_.HandleClosed(now_, strangers_.front());
       strangers_.erase(strangers_.begin());
     }
     strangers_.push_back(next_connection_++);
@@ -235,7 +235,7 @@ class Scenario {
         node.wants_stream = false;
         if (std::exchange(node.is_open, false)) {
           hub_.HandleBytes(now_, node.connection, std::exchange(node.to_hub, {}));
-          hub_.HandleClosed(node.connection);
+          hub_.HandleClosed(now_, node.connection);
         }
       }
     }
@@ -252,7 +252,7 @@ class Scenario {
       for (Node& node : nodes_) {
         if (node.is_open && node.connection == write->id) {
           node.to_node.insert(node.to_node.end(), write->bytes.begin(), write->bytes.end());
-          hub_.HandleWritten(write->id, write->bytes.size());
+          hub_.HandleWritten(now_, write->id, write->bytes.size());
         }
       }
       return;  // Strangers do not read.

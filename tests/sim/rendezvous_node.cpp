@@ -19,7 +19,8 @@ std::optional<Node::StreamAction> RendezvousNode::PollStream() {
     return std::nullopt;
   }
   if (auto* write = std::get_if<signaling::HubWrite>(&*action)) {
-    hub_.HandleWritten(write->id, write->bytes.size());  // A simulated stream takes everything.
+    // A simulated stream takes everything.
+    hub_.HandleWritten(now_, write->id, write->bytes.size());
     return WriteStream{.id = write->id, .bytes = std::move(write->bytes)};
   }
   return CloseStream{.id = std::get<signaling::HubClose>(*action).id};

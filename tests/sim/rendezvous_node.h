@@ -43,7 +43,10 @@ class RendezvousNode final : public Node {
   void HandleDatagram(TimePoint /*now*/, const SocketAddress& /*local*/,
                       const SocketAddress& /*remote*/, Bytes /*datagram*/) override {}
 
-  void HandleTimeout(TimePoint now) override { hub_.HandleTimeout(now); }
+  void HandleTimeout(TimePoint now) override {
+    now_ = now;
+    hub_.HandleTimeout(now);
+  }
 
   [[nodiscard]] std::optional<TimePoint> NextTimeout() const override { return hub_.NextTimeout(); }
 
@@ -54,14 +57,19 @@ class RendezvousNode final : public Node {
   }
 
   void HandleStreamOpened(TimePoint now, StreamId id, const SocketAddress& remote) override {
+    now_ = now;
     hub_.HandleOpened(now, id, remote);
   }
 
   void HandleStreamBytes(TimePoint now, StreamId id, Bytes bytes) override {
+    now_ = now;
     hub_.HandleBytes(now, id, bytes);
   }
 
-  void HandleStreamClosed(TimePoint /*now*/, StreamId id) override { hub_.HandleClosed(id); }
+  void HandleStreamClosed(TimePoint now, StreamId id) override {
+    now_ = now;
+    hub_.HandleClosed(now, id);
+  }
 
   [[nodiscard]] std::optional<StreamAction> PollStream() override;
 
@@ -69,6 +77,7 @@ class RendezvousNode final : public Node {
   [[nodiscard]] const signaling::Hub& hub() const { return hub_; }
 
  private:
+  TimePoint now_{};  // Of the latest input.
   signaling::Hub hub_;
 };
 

@@ -197,7 +197,7 @@ class EngineWorld {
   /// The stream of a node breaks.
   void Break(Node& node) {
     if (const auto id = std::exchange(node.stream, std::nullopt)) {
-      hub_.HandleClosed(*id);
+      hub_.HandleClosed(now_, *id);
     }
     node.wants_stream = false;
     node.engine->HandleStreamClosed(now_, 0, "broken");
@@ -312,7 +312,7 @@ class EngineWorld {
       node.wants_stream = false;
       if (const auto id = std::exchange(node.stream, std::nullopt)) {
         hub_.HandleBytes(now_, *id, std::exchange(node.to_hub, {}));
-        hub_.HandleClosed(*id);
+        hub_.HandleClosed(now_, *id);
       }
     }
   }
@@ -326,7 +326,7 @@ class EngineWorld {
         continue;
       }
       if (write != nullptr) {
-        hub_.HandleWritten(id, write->bytes.size());
+        hub_.HandleWritten(now_, id, write->bytes.size());
         node->to_node.insert(node->to_node.end(), write->bytes.begin(), write->bytes.end());
         return;
       }

@@ -202,7 +202,7 @@ class SignalingWorld {
     if (id && node.network != Network::kBlackHole) {
       Later(kOneWay, [this, id = *id] {
         if (std::exchange(open_[id], false)) {
-          hub.HandleClosed(id);
+          hub.HandleClosed(now, id);
         }
       });
     }
@@ -216,7 +216,7 @@ class SignalingWorld {
   }
 
   void Act(signaling::HubWrite& write) {
-    hub.HandleWritten(write.id, write.bytes.size());
+    hub.HandleWritten(now, write.id, write.bytes.size());
     Later(kOneWay, [this, id = write.id, bytes = std::move(write.bytes)] {
       if (Node* node = Owner(id)) {
         node->client->HandleBytes(now, bytes);
